@@ -1,6 +1,6 @@
 //! Users, groups, directories and the working directory: the first layer, `filesystem`.
 
-use crate::container::{Container, on, on_base};
+use crate::bases::container::{Container, on, on_base};
 use crate::support::{Sandbox, part};
 
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n\

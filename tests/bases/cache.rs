@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::container::on;
+use crate::bases::container::on;
 use crate::support::{Layout, Request, Sandbox, files_below, is_put_of, part, requests, tool};
 
 const APP: &str = "[[layers]]\nname = \"app\"\nfiles = [{ from = \"app.txt\", to = \"/lib/\" }]\n";

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::container::{Container, on_base};
+use crate::bases::container::{Container, on_base};
 use crate::support::{Layout, Sandbox, part};
 
 /// Returns the table `config` of the image for linux/amd64.

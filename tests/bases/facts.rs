@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::container::{on, sha256, write_layout};
+use crate::bases::container::{on, sha256, write_layout};
 use crate::support::{Sandbox, part, tool};
 
 /// Files that podman adds to a container's file system.
@@ -169,7 +169,7 @@ fn a_layer_can_write_where_whiteouts_and_links_were() {
           { from = \"new\", to = \"/hard/two\" },
         ]\n",
     ));
-    let container = crate::container::Container::build(&sandbox);
+    let container = crate::bases::container::Container::build(&sandbox);
     assert_eq!(
         container.find("/data"),
         [

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::container::{Container, on, on_base, sha256};
+use crate::bases::container::{Container, on, on_base, sha256};
 use crate::support::{Sandbox, part};
 
 fn spec(from: &str) -> String {

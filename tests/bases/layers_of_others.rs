@@ -5,7 +5,7 @@ use std::fs;
 
 use tar::{Builder, EntryType, Header};
 
-use crate::container::{Container, on, sha256, write_layout};
+use crate::bases::container::{Container, on, sha256, write_layout};
 use crate::support::{Sandbox, part, tool};
 
 const GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";

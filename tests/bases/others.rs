@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use crate::foreign::{Foreign, MANIFEST, without_platform};
+use crate::support::foreign::{Foreign, MANIFEST, without_platform};
 use crate::support::{Sandbox, tool};
 
 /// Returns a sandbox with a spec on `oci:base:latest`, without a check: there is nothing to start.
@@ -78,7 +78,7 @@ fn null_is_what_is_absent_in_every_document() {
     entry["platform"]["os.features"] = Value::Null;
     entry["platform"]["variant"] = Value::Null;
     let index = base.document(&json!({
-        "schemaVersion": 2, "mediaType": crate::foreign::INDEX, "manifests": [entry], "annotations": null, "subject": null,
+        "schemaVersion": 2, "mediaType": crate::support::foreign::INDEX, "manifests": [entry], "annotations": null, "subject": null,
     }));
     base.list(&[(index, "latest")]);
     sandbox.write("ocitect.toml", {
@@ -294,7 +294,7 @@ fn an_entry_by_another_algorithm_spoils_nothing_but_itself() {
     // Writing another image keeps the entry.
     sandbox.ok(&["build", "-o", "oci:base:new"]);
     assert_eq!(
-        sandbox.layout("base").index()["manifests"][0]["annotations"][crate::foreign::REF_NAME],
+        sandbox.layout("base").index()["manifests"][0]["annotations"][crate::support::foreign::REF_NAME],
         "other"
     );
     let pruned = sandbox.run(&["cache", "prune", "--layout", "base"]);

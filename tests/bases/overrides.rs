@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::container::{Container, on_base};
+use crate::bases::container::{Container, on_base};
 use crate::support::Sandbox;
 
 fn spec() -> String {

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::container::{Container, on, on_base};
+use crate::bases::container::{Container, on, on_base};
 use crate::support::{Sandbox, tool};
 
 /// Returns the paths of the layer of linux/amd64, without the parents of `/srv`.

@@ -1,6 +1,6 @@
 //! Target paths of entries, and the attributes of their parents, as podman shows them.
 
-use crate::container::{Container, on_base};
+use crate::bases::container::{Container, on_base};
 use crate::support::{Sandbox, tool};
 
 #[test]

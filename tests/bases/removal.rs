@@ -1,6 +1,6 @@
 //! `remove`: whiteouts and opaque directories, and their effect in podman.
 
-use crate::container::{Container, on, on_base};
+use crate::bases::container::{Container, on, on_base};
 use crate::support::{Sandbox, part};
 
 fn build(text: &str) -> Container {

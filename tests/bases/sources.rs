@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::container::{Container, on, on_base};
+use crate::bases::container::{Container, on, on_base};
 use crate::support::{Layout, Sandbox, part, tool};
 
 const APP: &str = "[[layers]]\nname = \"app\"\nfiles = [{ from = \"app.txt\", to = \"/srv/\" }]\n";

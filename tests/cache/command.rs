@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::images::{on_base, write_spec};
+use crate::outputs::images::{on_base, write_spec};
 use crate::support::{Outcome, Sandbox, files_below};
 
 fn shown(sandbox: &Sandbox) -> Value {

@@ -5,7 +5,7 @@ use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::images::{on_base, write_spec};
+use crate::outputs::images::{on_base, write_spec};
 use crate::support::{Outcome, Sandbox, files_below};
 
 /// Concurrent builds, and rounds.

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 
-use crate::images::{on_base, write_spec};
-use crate::supervisor::supervise;
+use crate::outputs::images::{on_base, write_spec};
+use crate::support::supervisor::supervise;
 use crate::support::{Outcome, Sandbox, files_below};
 
 /// Concurrent kills: more would only wait for each other.

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
-use crate::crowds::Over;
-use crate::images::{on_base, sound_blobs, write_spec};
-use crate::supervisor::supervise;
+use crate::cache::crowds::Over;
+use crate::outputs::images::{on_base, sound_blobs, write_spec};
+use crate::support::supervisor::supervise;
 use crate::support::{Outcome, Sandbox, files_below, tool};
 
 /// Concurrent builds, and rounds of each.

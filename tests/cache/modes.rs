@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::images::{on_base, write_spec};
+use crate::outputs::images::{on_base, write_spec};
 use crate::support::{Outcome, Sandbox};
 
 /// Returns every file and directory below one, itself first.

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::foreign::{Foreign, without_platform};
 use crate::support::Sandbox;
+use crate::support::foreign::{Foreign, without_platform};
 
 /// An image whose entrypoint does not exist.
 fn broken(layout: &Foreign, platform: &str) -> Value {
@@ -50,7 +50,7 @@ fn nothing_to_check_is_an_error_that_says_what_there_was() {
     let sandbox = Sandbox::new();
     lay_out(&sandbox, "empty", |layout| layout.index(&[]));
     lay_out(&sandbox, "null", |layout| {
-        layout.document(&json!({ "schemaVersion": 2, "mediaType": crate::foreign::INDEX, "manifests": null }))
+        layout.document(&json!({ "schemaVersion": 2, "mediaType": crate::support::foreign::INDEX, "manifests": null }))
     });
     lay_out(&sandbox, "hollow", |layout| layout.index(&[layout.index(&[])]));
     lay_out(&sandbox, "unknown", |layout| {

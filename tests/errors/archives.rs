@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use zip::write::{SimpleFileOptions, ZipWriter};
 
-use crate::refusal::{refused, spec};
+use crate::errors::refusal::{refused, spec};
 use crate::support::Sandbox;
 
 const UNPACK: &str = "[[layers]]\nname = \"app\"\nfiles = [{ from = \"app.archive\", to = \"/app\", unpack = true }]\n";

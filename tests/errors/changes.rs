@@ -12,7 +12,7 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
-use crate::refusal::{spec, state};
+use crate::errors::refusal::{spec, state};
 use crate::support::{Sandbox, tool};
 
 /// Size of the file that is being read: many times what is read between two lines of progress.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::refusal::{assert_only_read, base, layer, refused, requests_so_far, spec};
+use crate::errors::refusal::{assert_only_read, base, layer, refused, requests_so_far, spec};
 use crate::support::{Sandbox, part};
 
 /// Returns a sandbox with `oci:image` and `image.tar`, of one platform.

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::mount::Mount;
-use crate::refusal::{base, layer, refused, refused_as, spec, state};
+use crate::errors::refusal::{base, layer, refused, refused_as, spec, state};
+use crate::support::mount::Mount;
 use crate::support::{Outcome, Sandbox, part, tool};
 
 /// Writes a spec with a layer of `kib` KiB that do not compress.

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::liar::{INDEX, Liar, MANIFEST, Page, digest};
-use crate::refusal::{base, layer, refused, spec};
+use crate::errors::liar::{INDEX, Liar, MANIFEST, Page, digest};
+use crate::errors::refusal::{base, layer, refused, spec};
 use crate::support::Sandbox;
 
 /// Size limit of a manifest.

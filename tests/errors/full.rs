@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::disks::{FULL, leftovers};
-use crate::mount::Mount;
-use crate::refusal::{base, layer, spec};
+use crate::errors::disks::{FULL, leftovers};
+use crate::errors::refusal::{base, layer, spec};
+use crate::support::mount::Mount;
 use crate::support::{Outcome, Sandbox, part, tool};
 
 /// Number of pages that is enough for every test.
@@ -86,7 +86,7 @@ fn read_by_others(layout: &Path, digest: &str) {
         "skopeo",
         &["inspect", "--raw", &format!("oci:{}:old", layout.display())],
     );
-    assert_eq!(crate::liar::digest(raw.as_bytes()), digest);
+    assert_eq!(crate::errors::liar::digest(raw.as_bytes()), digest);
 }
 
 #[test]

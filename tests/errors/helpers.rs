@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::liar::{Liar, Page};
+use crate::errors::liar::{Liar, Page};
 use crate::support::{Outcome, Sandbox};
 
 /// Credential in the file beside the helper, which must not be used instead: base64 of `file:filesecret`.

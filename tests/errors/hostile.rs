@@ -6,8 +6,8 @@ use std::io::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::liar::{INDEX, Liar, MANIFEST, Page, digest};
-use crate::refusal::{base, layer, spec};
+use crate::errors::liar::{INDEX, Liar, MANIFEST, Page, digest};
+use crate::errors::refusal::{base, layer, spec};
 use crate::support::{Sandbox, tool};
 
 const MIB: usize = 1024 * 1024;

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
-use crate::refusal::{layer, refused, spec};
+use crate::errors::refusal::{layer, refused, spec};
 use crate::support::{Sandbox, tool};
 
 const NAMES: [&[u8]; 4] = [

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::net::UnixListener;
 
-use crate::refusal::{base, layer, refused, spec, test_base};
+use crate::errors::refusal::{base, layer, refused, spec, test_base};
 use crate::support::{Sandbox, part, tool};
 
 #[test]

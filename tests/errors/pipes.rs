@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::refusal::{layer, spec, test_base};
+use crate::errors::refusal::{layer, spec, test_base};
 use crate::support::{Outcome, Sandbox, part, tool};
 
 /// Seconds after which a run counts as hanging.

@@ -1,6 +1,6 @@
 //! Invalid names of platforms: rejected in a spec, with the right name in the help.
 
-use crate::refusal::{layer, refused};
+use crate::errors::refusal::{layer, refused};
 use crate::support::Sandbox;
 
 fn sandbox(platforms: &str, rest: &str) -> Sandbox {

@@ -1,7 +1,7 @@
 //! Errors of registries, each with its own message; and images that do not exist.
 
-use crate::liar::{Liar, Page};
-use crate::refusal::{assert_only_read, base, layer, refused, refused_as, requests_so_far, spec};
+use crate::errors::liar::{Liar, Page};
+use crate::errors::refusal::{assert_only_read, base, layer, refused, refused_as, requests_so_far, spec};
 use crate::support::{Sandbox, part};
 
 /// Returns a sandbox with a spec of one layer, built once into `oci:image`.

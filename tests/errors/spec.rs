@@ -1,6 +1,6 @@
 //! The spec itself: keys, types, variables.
 
-use crate::refusal::{layer, refused, refused_as, spec, test_base};
+use crate::errors::refusal::{layer, refused, refused_as, spec, test_base};
 use crate::support::Sandbox;
 
 #[test]

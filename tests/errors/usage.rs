@@ -1,6 +1,6 @@
 //! Invalid command lines.
 
-use crate::refusal::{layer, refused, refused_as, spec};
+use crate::errors::refusal::{layer, refused, refused_as, spec};
 use crate::support::Sandbox;
 
 fn prepared(image: &str) -> Sandbox {

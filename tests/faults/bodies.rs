@@ -1,12 +1,12 @@
 //! Bodies of pulls that are interrupted, damaged, misdeclared, or replied to with another range.
 
-use crate::faults::answer::Content;
-use crate::faults::fake::Fake;
-use crate::faults::flavour::{Flavour, Presigned};
-use crate::faults::hook::Hook;
-use crate::faults::log::Seen;
-use crate::fixtures::{MIB, Voyage, layer, one_layer};
+use crate::faults::fixtures::{MIB, Voyage, layer, one_layer};
 use crate::support::Sandbox;
+use crate::support::faults::answer::Content;
+use crate::support::faults::fake::Fake;
+use crate::support::faults::flavour::{Flavour, Presigned};
+use crate::support::faults::hook::Hook;
+use crate::support::faults::log::Seen;
 
 /// A registry with an image of one layer.
 fn with_image(sandbox: &Sandbox, layer_bytes: u64, flavour: Flavour) -> Fake {

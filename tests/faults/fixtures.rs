@@ -6,10 +6,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::faults::fake::Fake;
-use crate::faults::flavour::Flavour;
-use crate::faults::log::Log;
-use crate::faults::proxy::Proxy;
+use crate::support::faults::fake::Fake;
+use crate::support::faults::flavour::Flavour;
+use crate::support::faults::log::Log;
+use crate::support::faults::proxy::Proxy;
 use crate::support::{Layout, Outcome, Sandbox};
 
 pub const MIB: u64 = 1024 * 1024;
@@ -142,7 +142,7 @@ impl Voyage<'_> {
                     let blob = contents.blob("app", &digest);
                     let blob = blob.unwrap_or_else(|| panic!("{what}: {digest} is not there"));
                     assert_eq!(blob.size_bytes, bytes.len() as u64, "{what}: {digest}");
-                    assert_eq!(crate::faults::content::digest(&blob.bytes()), digest, "{what}");
+                    assert_eq!(crate::support::faults::content::digest(&blob.bytes()), digest, "{what}");
                 }
             }
         }

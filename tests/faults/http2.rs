@@ -1,9 +1,9 @@
 //! Faults of HTTP/2 only: refused streams, GOAWAY, broken streams.
 
-use crate::faults::fake::Fake;
-use crate::faults::flavour::Flavour;
-use crate::faults::http2::{Front, StreamFault};
-use crate::fixtures::{MIB, Voyage, assert_same, one_layer};
+use crate::faults::fixtures::{MIB, Voyage, assert_same, one_layer};
+use crate::support::faults::fake::Fake;
+use crate::support::faults::flavour::Flavour;
+use crate::support::faults::http2::{Front, StreamFault};
 use crate::support::{Sandbox, part};
 
 /// Pushes and pulls over HTTP/2, with one fault several times.

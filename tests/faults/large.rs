@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use crate::faults::content::digest;
-use crate::faults::fake::Fake;
-use crate::faults::flavour::Flavour;
-use crate::faults::proxy::Proxy;
-use crate::faults::script::{Fault, Rule};
-use crate::fixtures::{MIB, uploaded_bytes};
+use crate::faults::fixtures::{MIB, uploaded_bytes};
+use crate::support::faults::content::digest;
+use crate::support::faults::fake::Fake;
+use crate::support::faults::flavour::Flavour;
+use crate::support::faults::proxy::Proxy;
+use crate::support::faults::script::{Fault, Rule};
 use crate::support::{Outcome, Sandbox, part};
 
 /// Upper bound of the bytes of requests' heads, configs and manifests.

@@ -3,12 +3,12 @@
 use ocitect::model::{Digest, Repository};
 use ocitect::registry::{Client, RegistryOptions, RoutedRepository};
 
-use crate::faults::answer::Reply;
-use crate::faults::content::Manifest;
-use crate::faults::fake::Fake;
-use crate::faults::flavour::{Flavour, Referrers};
-use crate::faults::honeypot::Honeypot;
-use crate::faults::hook::Hook;
+use crate::support::faults::answer::Reply;
+use crate::support::faults::content::Manifest;
+use crate::support::faults::fake::Fake;
+use crate::support::faults::flavour::{Flavour, Referrers};
+use crate::support::faults::honeypot::Honeypot;
+use crate::support::faults::hook::Hook;
 
 fn repository(fake: &Fake, name: &str) -> RoutedRepository {
     let client = Client::new(RegistryOptions::default()).unwrap();

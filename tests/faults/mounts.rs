@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::faults::fake::Fake;
-use crate::faults::flavour::{Flavour, Mounts};
-use crate::faults::hook::Hook;
-use crate::faults::tokens::{Joined, Tokens};
-use crate::fixtures::{Noise, Voyage};
-use crate::sailor::{guarded, log_in};
+use crate::faults::fixtures::{Noise, Voyage};
+use crate::faults::sailor::{guarded, log_in};
+use crate::support::faults::fake::Fake;
+use crate::support::faults::flavour::{Flavour, Mounts};
+use crate::support::faults::hook::Hook;
+use crate::support::faults::tokens::{Joined, Tokens};
 use crate::support::{Outcome, Sandbox};
 
 /// Size of each layer of the base, in bytes.

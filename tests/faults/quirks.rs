@@ -1,13 +1,13 @@
 //! One test for each known registry: an image for two platforms is pushed and pulled, and the requests are checked.
 
-use crate::faults::answer::Reply;
-use crate::faults::fake::Fake;
-use crate::faults::flavour::Flavour;
-use crate::faults::hook::Hook;
-use crate::faults::internet::Internet;
-use crate::faults::log::Log;
-use crate::fixtures::{MIB, Voyage, layer, two_platforms};
-use crate::sailor::{guarded, log_in};
+use crate::faults::fixtures::{MIB, Voyage, layer, two_platforms};
+use crate::faults::sailor::{guarded, log_in};
+use crate::support::faults::answer::Reply;
+use crate::support::faults::fake::Fake;
+use crate::support::faults::flavour::Flavour;
+use crate::support::faults::hook::Hook;
+use crate::support::faults::internet::Internet;
+use crate::support::faults::log::Log;
 use crate::support::{Outcome, Sandbox};
 
 /// Size of the layer, in bytes.

@@ -4,12 +4,12 @@
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 
-use crate::faults::content::digest;
-use crate::faults::fake::Fake;
-use crate::faults::flavour::Flavour;
-use crate::faults::proxy::Proxy;
-use crate::faults::script::{Fault, Rule};
-use crate::fixtures::{MIB, stormy};
+use crate::faults::fixtures::{MIB, stormy};
+use crate::support::faults::content::digest;
+use crate::support::faults::fake::Fake;
+use crate::support::faults::flavour::Flavour;
+use crate::support::faults::proxy::Proxy;
+use crate::support::faults::script::{Fault, Rule};
 
 /// A parsed reply.
 #[derive(Debug)]

@@ -1,14 +1,14 @@
 //! Addresses that registries name: other ports, hosts, schemes and networks, in redirects, Locations and realms. A
 //! secret is sent only to the origin that it belongs to.
 
-use crate::faults::answer::Reply;
-use crate::faults::fake::Fake;
-use crate::faults::honeypot::Honeypot;
-use crate::faults::hook::Hook;
-use crate::faults::http::Head;
-use crate::faults::internet::Internet;
-use crate::fixtures::{MIB, one_layer};
-use crate::sailor::{PASSWORD, guarded, log_in, secrets, with_tokens};
+use crate::faults::fixtures::{MIB, one_layer};
+use crate::faults::sailor::{PASSWORD, guarded, log_in, secrets, with_tokens};
+use crate::support::faults::answer::Reply;
+use crate::support::faults::fake::Fake;
+use crate::support::faults::honeypot::Honeypot;
+use crate::support::faults::hook::Hook;
+use crate::support::faults::http::Head;
+use crate::support::faults::internet::Internet;
 use crate::support::{Outcome, Sandbox, part};
 
 /// The registry's public name.
@@ -243,7 +243,7 @@ fn nothing_leads_from_https_to_http() {
         .expect(5);
     assert!(failed.stderr.contains("https"), "{}", failed.stderr);
 
-    let fake = Fake::start_tls(crate::faults::flavour::Flavour::distribution3());
+    let fake = Fake::start_tls(crate::support::faults::flavour::Flavour::distribution3());
     sandbox.ok(&["push", "oci:image", &fake.image("app:1"), "--ca-file", &ca]);
     for kind in ["/blobs/", "/manifests/"] {
         fake.unhook();

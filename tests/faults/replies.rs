@@ -1,11 +1,11 @@
 //! Error replies that are transient.
 
-use crate::faults::answer::Reply;
-use crate::faults::fake::Fake;
-use crate::faults::flavour::Flavour;
-use crate::faults::hook::Hook;
-use crate::faults::router::quota_reply;
-use crate::fixtures::{MIB, Voyage, one_layer};
+use crate::faults::fixtures::{MIB, Voyage, one_layer};
+use crate::support::faults::answer::Reply;
+use crate::support::faults::fake::Fake;
+use crate::support::faults::flavour::Flavour;
+use crate::support::faults::hook::Hook;
+use crate::support::faults::router::quota_reply;
 use crate::support::{Outcome, Sandbox};
 
 /// Requests of a push, then of a pull.

@@ -1,11 +1,11 @@
 //! The number of requests of a push, each of which costs the network's latency. `docs/performance.md` has the numbers.
 
-use crate::faults::fake::Fake;
-use crate::faults::flavour::Flavour;
-use crate::faults::proxy::Proxy;
-use crate::fixtures::Noise;
-use crate::mounts::{push_base, write_app};
+use crate::faults::fixtures::Noise;
+use crate::faults::mounts::{push_base, write_app};
 use crate::support::Sandbox;
+use crate::support::faults::fake::Fake;
+use crate::support::faults::flavour::Flavour;
+use crate::support::faults::proxy::Proxy;
 
 /// Both platforms.
 const PLATFORMS: usize = 2;

@@ -4,10 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use crate::faults::fake::Fake;
-use crate::faults::flavour::Flavour;
-use crate::faults::tokens::Tokens;
 use crate::support::Sandbox;
+use crate::support::faults::fake::Fake;
+use crate::support::faults::flavour::Flavour;
+use crate::support::faults::tokens::Tokens;
 
 pub const USER: &str = "sailor";
 pub const PASSWORD: &str = "secret:of-the-sailor";

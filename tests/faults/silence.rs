@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::faults::flavour::Flavour;
-use crate::faults::hook::Hook;
-use crate::faults::script::{Fault, Rule};
-use crate::fixtures::{Voyage, one_layer, stormy};
+use crate::faults::fixtures::{Voyage, one_layer, stormy};
 use crate::support::Sandbox;
+use crate::support::faults::flavour::Flavour;
+use crate::support::faults::hook::Hook;
+use crate::support::faults::script::{Fault, Rule};
 
 #[test]
 fn replies_that_come_byte_by_byte_are_waited_for() {

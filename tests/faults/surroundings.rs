@@ -1,9 +1,9 @@
 //! The proxy and the registries themselves, which the other tests rely on.
 
-use crate::faults::fake::Fake;
-use crate::faults::flavour::Flavour;
-use crate::faults::proxy::Proxy;
-use crate::fixtures::{MIB, assert_same, layer, one_layer, two_platforms};
+use crate::faults::fixtures::{MIB, assert_same, layer, one_layer, two_platforms};
+use crate::support::faults::fake::Fake;
+use crate::support::faults::flavour::Flavour;
+use crate::support::faults::proxy::Proxy;
 use crate::support::{Sandbox, part};
 
 #[test]

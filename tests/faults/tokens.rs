@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::faults::answer::Reply;
-use crate::faults::fake::Fake;
-use crate::faults::hook::Hook;
-use crate::fixtures::{MIB, Voyage, layer, one_layer};
-use crate::sailor::{PASSWORD, log_in, with_tokens};
+use crate::faults::fixtures::{MIB, Voyage, layer, one_layer};
+use crate::faults::sailor::{PASSWORD, log_in, with_tokens};
+use crate::support::faults::answer::Reply;
+use crate::support::faults::fake::Fake;
+use crate::support::faults::hook::Hook;
 use crate::support::{Outcome, Sandbox};
 
 fn push_as(sandbox: &Sandbox, fake: &Fake) -> Outcome {

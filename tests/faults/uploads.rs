@@ -1,12 +1,12 @@
 //! Interrupted uploads: cut at any byte, without a reply, with unusual Locations, and with false offsets.
 
-use crate::faults::fake::Fake;
-use crate::faults::flavour::{Flavour, Location, RangeWord, Stale};
-use crate::faults::hook::Hook;
-use crate::faults::proxy::Proxy;
-use crate::faults::script::{Fault, Rule};
-use crate::fixtures::{MIB, Voyage, layer, one_layer, stormy, uploaded_bytes};
+use crate::faults::fixtures::{MIB, Voyage, layer, one_layer, stormy, uploaded_bytes};
 use crate::support::Sandbox;
+use crate::support::faults::fake::Fake;
+use crate::support::faults::flavour::{Flavour, Location, RangeWord, Stale};
+use crate::support::faults::hook::Hook;
+use crate::support::faults::proxy::Proxy;
+use crate::support::faults::script::{Fault, Rule};
 
 /// Upper bound of the bytes of heads, configs and manifests.
 const SMALL_BYTES: u64 = 64 * 1024;
@@ -299,9 +299,13 @@ fn a_session_that_is_gone_is_begun_again() {
     let fake = Fake::start(Flavour::distribution3());
     let proxy = Proxy::start(fake.host());
     fake.hook(
-        Hook::answer(crate::faults::answer::Reply::error(404, "BLOB_UPLOAD_UNKNOWN", "gone"))
-            .on("PUT", "/blobs/uploads/")
-            .times(2),
+        Hook::answer(crate::support::faults::answer::Reply::error(
+            404,
+            "BLOB_UPLOAD_UNKNOWN",
+            "gone",
+        ))
+        .on("PUT", "/blobs/uploads/")
+        .times(2),
     );
     Voyage {
         sandbox: &sandbox,

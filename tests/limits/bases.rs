@@ -1,7 +1,7 @@
 //! Facts of large bases: read from the layers, read from the cache, and planned on.
 
-use crate::fixtures::{SMALL_DIRECTORIES, SMALL_FILES, make_base};
-use crate::memory::Allowance;
+use crate::limits::fixtures::{SMALL_DIRECTORIES, SMALL_FILES, make_base};
+use crate::limits::memory::Allowance;
 use crate::support::Sandbox;
 
 /// Entries of the large base, for each platform.

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::fixtures::{LARGE_BYTES, write_large_file};
-use crate::memory::Allowance;
+use crate::limits::fixtures::{LARGE_BYTES, write_large_file};
+use crate::limits::memory::Allowance;
 use crate::support::{Sandbox, part};
 
 /// Removes a blob from the open registry's storage when the test ends: no other test uses it, and it is large.

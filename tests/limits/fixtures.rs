@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-use crate::memory::MIB;
+use crate::limits::memory::MIB;
 use crate::support::{Sandbox, tool};
 
 /// Size of the large layer's one file, in bytes.

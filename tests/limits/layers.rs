@@ -3,8 +3,8 @@
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
 
-use crate::fixtures::{LARGE_BYTES, SMALL_DIRECTORIES, SMALL_FILES, write_large_file, write_small_files};
-use crate::memory::{Allowance, ENTRY_BYTES, PATH_COPIES};
+use crate::limits::fixtures::{LARGE_BYTES, SMALL_DIRECTORIES, SMALL_FILES, write_large_file, write_small_files};
+use crate::limits::memory::{Allowance, ENTRY_BYTES, PATH_COPIES};
 use crate::support::Sandbox;
 
 /// Variation of the measured peaks between runs, in bytes: pages that the allocator keeps.

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::project::Project;
+use crate::lock::project::Project;
 use crate::support::{part, tool};
 
 fn json_of(text: &str) -> Value {

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::project::Project;
+use crate::lock::project::Project;
 use crate::support::{Outcome, Sandbox, part};
 
 /// Runs the binary without any network, not even loopback.

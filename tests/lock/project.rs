@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::images::at;
+use crate::registries::images::at;
 use crate::support::{Outcome, Sandbox};
 
 const PLATFORMS: &str = "platforms = [\"linux/amd64\", \"linux/arm64\"]\n";

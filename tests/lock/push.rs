@@ -1,7 +1,7 @@
 //! The requests of a push with a lockfile and an empty cache.
 
-use crate::images::{all_requests, base_layers, count, is_get_of, is_mount, own_base};
-use crate::project::Project;
+use crate::lock::project::Project;
+use crate::registries::images::{all_requests, base_layers, count, is_get_of, is_mount, own_base};
 use crate::support::{files_below, is_put_of, requests};
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::project::{Project, signed};
+use crate::lock::project::{Project, signed};
 use crate::support::part;
 
 #[test]

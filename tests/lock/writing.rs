@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::process::Command;
 
-use crate::images::at;
-use crate::project::{Project, with_facts_version};
+use crate::lock::project::{Project, with_facts_version};
+use crate::registries::images::at;
 use crate::support::{Outcome, Sandbox, part, tool};
 
 #[test]

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::{Value, json};
 
-use crate::images::{on_base, sha256, state, write_spec, write_spec_for};
+use crate::outputs::images::{on_base, sha256, state, write_spec, write_spec_for};
 use crate::support::{Outcome, Sandbox, tool};
 
 /// Returns podman's names of an image, sorted.

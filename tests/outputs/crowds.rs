@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
-use crate::images::{on_base, sha256, sound_blobs, write_spec};
-use crate::interrupted::index;
+use crate::outputs::images::{on_base, sha256, sound_blobs, write_spec};
+use crate::outputs::interrupted::index;
 use crate::support::{Outcome, Sandbox, tool};
 
 /// Concurrent writers: two, as for one person; a matrix of jobs; and more than any test machine has processors.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::images::{on_base, write_spec, write_spec_for};
+use crate::outputs::images::{on_base, write_spec, write_spec_for};
 use crate::support::{Sandbox, part, tool};
 
 /// Loads the image for amd64 and runs the program in its layer.

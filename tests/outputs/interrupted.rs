@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::images::{on_base, sound_blobs, write_spec};
+use crate::outputs::images::{on_base, sound_blobs, write_spec};
 use crate::support::{Sandbox, tool};
 
 /// Reads `index.json` at any moment, like another program.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::images::on_base;
+use crate::outputs::images::on_base;
 use crate::support::Sandbox;
 
 fn write_spec(sandbox: &Sandbox, from: &str) {

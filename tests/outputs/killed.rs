@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::mount::Mount;
-use crate::supervisor::supervise;
+use crate::support::mount::Mount;
+use crate::support::supervisor::supervise;
 use crate::support::{Outcome, Sandbox, tool};
 
 /// Required number of kills. The number of changes varies a little with the threads: there are more points.

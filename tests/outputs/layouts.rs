@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::images::{on_base, sha256, sound_blobs, state, write_spec, write_spec_for};
+use crate::outputs::images::{on_base, sha256, sound_blobs, state, write_spec, write_spec_for};
 use crate::support::{Sandbox, tool};
 
 const NAME: &str = "name = \"example.com/team/app\"";

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::images::{on_base, write_spec};
+use crate::outputs::images::{on_base, write_spec};
 use crate::support::Sandbox;
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::images::{
+use crate::registries::images::{
     all_requests, at, base_layers, count, is_get_of, is_mount, is_upload, own_base, write_spec, write_spec_with,
 };
 use crate::support::{Outcome, Sandbox, is_put_of, part, requests};

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use crate::images::{all_requests, at, base_layers, is_get_of, is_mount, is_read, is_upload, own_base, small_image};
+use crate::registries::images::{
+    all_requests, at, base_layers, is_get_of, is_mount, is_read, is_upload, own_base, small_image,
+};
 use crate::support::{Sandbox, is_put_of, part, requests};
 
 fn inspect(sandbox: &Sandbox, image: &str) -> Value {

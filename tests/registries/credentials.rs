@@ -8,9 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use crate::images::{all_requests, at, is_read, small_image};
+use crate::registries::images::{all_requests, at, is_read, small_image};
+use crate::registries::tokens::token_requests;
 use crate::support::{Outcome, Sandbox, part};
-use crate::tokens::token_requests;
 
 /// A source of credentials: puts the text of a configuration file there.
 type Place = (&'static str, fn(&Sandbox, &mut Command, &str));

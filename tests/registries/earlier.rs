@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::images::{all_requests, at, count, is_mount, is_upload, write_spec_with};
+use crate::registries::images::{all_requests, at, count, is_mount, is_upload, write_spec_with};
 use crate::support::Sandbox;
 
 /// A machine with an empty cache.

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value, json};
 
-use crate::images::{at, small_image};
+use crate::registries::images::{at, small_image};
 use crate::support::{Outcome, Sandbox, part, tool};
 
 fn login(sandbox: &Sandbox, registry: &str, user: &str, password: &str, more: &[&str]) -> Outcome {

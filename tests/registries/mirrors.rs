@@ -7,7 +7,7 @@ use std::thread;
 
 use serde_json::json;
 
-use crate::images::{all_requests, at, base_layers, count, is_get_of, small_image};
+use crate::registries::images::{all_requests, at, base_layers, count, is_get_of, small_image};
 use crate::support::{Outcome, Sandbox, is_put_of, part, requests};
 
 /// A host that does not exist: its content comes from mirrors.

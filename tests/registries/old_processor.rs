@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
-use crate::images::small_image;
+use crate::registries::images::small_image;
 use crate::support::{Outcome, Sandbox, part};
 
 /// Runs the binary on a Haswell, which has no ADX.

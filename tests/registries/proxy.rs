@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use crate::images::{all_requests, is_read, small_image};
+use crate::registries::images::{all_requests, is_read, small_image};
 use crate::support::{Outcome, Sandbox, part};
 
 /// Longest head of a request that the proxy reads.

@@ -1,6 +1,6 @@
 //! The order and the number of a push's requests.
 
-use crate::images::{
+use crate::registries::images::{
     all_requests, at, count, is_manifest, is_mount, is_read, is_upload, small_image, write_spec, write_spec_with,
 };
 use crate::support::{Sandbox, is_put_of, requests};

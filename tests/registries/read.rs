@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::images::{all_requests, at, base_layers, count, is_get_of, own_base, small_image};
+use crate::registries::images::{all_requests, at, base_layers, count, is_get_of, own_base, small_image};
 use crate::support::Sandbox;
 
 #[test]

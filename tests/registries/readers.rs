@@ -7,7 +7,7 @@ use oci_client::{Client, Reference};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::images::{at, write_spec};
+use crate::registries::images::{at, write_spec};
 use crate::support::{Sandbox, part, tool};
 
 /// Pushes an image on the base. Returns its digest.

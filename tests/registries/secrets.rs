@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::images::{all_requests, at, is_manifest, is_upload};
+use crate::registries::images::{all_requests, at, is_manifest, is_upload};
 use crate::support::Sandbox;
 
 /// Larger than the size from which on a layer is sent ahead, in bytes.

@@ -5,7 +5,7 @@ use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::images::small_image;
+use crate::registries::images::small_image;
 use crate::support::{Sandbox, tool};
 
 /// How long a registry may take to start before a test fails.

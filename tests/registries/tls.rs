@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::images::{at, small_image};
+use crate::registries::images::{at, small_image};
 use crate::support::{Outcome, Sandbox, part};
 
 /// Returns the arguments of a push with credentials, without options for certificates.

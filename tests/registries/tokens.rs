@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::images::{at, base_layers, is_mount, small_image, write_spec};
+use crate::registries::images::{at, base_layers, is_mount, small_image, write_spec};
 use crate::support::{Outcome, Sandbox, is_put_of, part, requests};
 
 fn as_user(sandbox: &Sandbox, arguments: &[&str], user: &str) -> Outcome {

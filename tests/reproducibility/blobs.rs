@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use crate::fixture::{Built, COMPRESSIONS, Checkout, noise};
-use crate::listing;
+use crate::reproducibility::fixture::{Built, COMPRESSIONS, Checkout, noise};
+use crate::reproducibility::listing;
+use crate::reproducibility::tar::{Entry, entries, field_text};
 use crate::support::{Sandbox, tool};
-use crate::tar::{Entry, entries, field_text};
 
 /// A deflate stream ends where gzip's trailer begins: zlib returns the end of the member, and the data after it.
 const MEMBERS: &str = "

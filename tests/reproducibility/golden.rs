@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::fixture::{Built, COMPRESSIONS, Checkout};
-use crate::listing::{self, assert_same_lines};
+use crate::reproducibility::fixture::{Built, COMPRESSIONS, Checkout};
+use crate::reproducibility::listing::{self, assert_same_lines};
 use crate::support::Sandbox;
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/golden/build.txt");

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use sha2::Digest as _;
 
-use crate::tar::{Entry, entries};
+use crate::reproducibility::tar::{Entry, entries};
 
 /// One entry of a layer.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::fixture::{COMPRESSIONS, Checkout};
-use crate::listing::{self, Row, assert_same_lines};
+use crate::reproducibility::fixture::{COMPRESSIONS, Checkout};
+use crate::reproducibility::listing::{self, Row, assert_same_lines};
 use crate::support::{Sandbox, tool};
 
 const PYTHON: &str = r#"

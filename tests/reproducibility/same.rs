@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::fixture::{COMPRESSIONS, Checkout, names, write_items};
+use crate::reproducibility::fixture::{COMPRESSIONS, Checkout, names, write_items};
 use crate::support::{Sandbox, part, tool};
 
 /// Returns the digests of the unchanged fixture, in the order of `COMPRESSIONS`; built once for all tests.

@@ -1,5 +1,4 @@
 //! Layouts as other tools write them, created without ocitect.
-#![allow(dead_code, reason = "each test crate uses a part of it")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,4 @@
 //! File systems in memory for a single test, unmounted after it. The tests run as root, for whom modes do not apply.
-#![allow(dead_code, reason = "each test crate uses a part of it")]
 
 use std::fs::{self, File};
 use std::io::Write as _;

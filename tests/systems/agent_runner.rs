@@ -4,9 +4,9 @@ use std::sync::OnceLock;
 
 use serde_json::json;
 
-use crate::container::Image;
 use crate::support::{part, tool};
-use crate::system::{Published, System, assert_untouched};
+use crate::systems::container::Image;
+use crate::systems::system::{Published, System, assert_untouched};
 
 const PLATFORMS: [&str; 2] = ["linux/amd64", "linux/arm64"];
 

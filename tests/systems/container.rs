@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::support::{Outcome, part, tool};
-use crate::system::Published;
+use crate::systems::system::Published;
 
 /// How long a program may take until it replies; with qemu, on a busy machine, Node takes many seconds.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -4,9 +4,9 @@ use std::sync::OnceLock;
 
 use serde_json::json;
 
-use crate::container::Image;
 use crate::support::tool;
-use crate::system::{Published, System};
+use crate::systems::container::Image;
+use crate::systems::system::{Published, System};
 
 const PLATFORMS: [&str; 2] = ["linux/amd64", "linux/arm64"];
 

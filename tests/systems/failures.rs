@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::support::{Outcome, part};
-use crate::system::{System, assert_untouched};
+use crate::systems::system::{System, assert_untouched};
 
 const ARM64_STORE: &str = "dist/arm64/node_modules/.pnpm";
 

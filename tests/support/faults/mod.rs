@@ -1,7 +1,6 @@
 //! Faults for registry clients: a proxy that breaks connections, registries in memory that behave like known ones, and
 //! an origin that must never receive a secret. All are on loopback, each on its own port, and stop when their value is
 //! dropped.
-#![allow(dead_code, reason = "each test crate uses a part of it")]
 
 pub mod answer;
 pub mod content;

@@ -1,5 +1,9 @@
 //! The basis of every test: its own directory, the binary in a clean environment, other tools, and access logs.
-#![allow(dead_code, reason = "each test crate uses a part of it")]
+
+pub mod faults;
+pub mod foreign;
+pub mod mount;
+pub mod supervisor;
 
 use std::ffi::OsStr;
 use std::fs;

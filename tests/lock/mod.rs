@@ -2,13 +2,8 @@
 //! rejected.
 
 mod commands;
-#[path = "../registries/images.rs"]
-#[allow(dead_code, reason = "shared with the tests of registries, which use more of it")]
-mod images;
 mod offline;
 mod project;
 mod push;
 mod refused;
-#[path = "../support/sandbox.rs"]
-mod support;
 mod writing;

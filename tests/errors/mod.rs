@@ -10,8 +10,6 @@ mod full;
 mod helpers;
 mod hostile;
 mod liar;
-#[path = "../support/mount.rs"]
-mod mount;
 mod names;
 mod paths;
 mod pipes;
@@ -19,6 +17,4 @@ mod platforms;
 mod refusal;
 mod registries;
 mod spec;
-#[path = "../support/sandbox.rs"]
-mod support;
 mod usage;

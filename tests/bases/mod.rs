@@ -5,8 +5,6 @@ mod cache;
 mod config;
 mod container;
 mod facts;
-#[path = "../support/foreign.rs"]
-mod foreign;
 mod from_images;
 mod layers_of_others;
 mod others;
@@ -15,6 +13,4 @@ mod packing;
 mod paths;
 mod removal;
 mod sources;
-#[path = "../support/sandbox.rs"]
-mod support;
 mod variants;

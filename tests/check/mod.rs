@@ -4,12 +4,8 @@ mod alike;
 mod bases;
 mod coverage;
 mod docs;
-#[path = "../support/foreign.rs"]
-mod foreign;
 mod images;
 mod loader;
 mod secrets;
 mod spec;
 mod starts;
-#[path = "../support/sandbox.rs"]
-mod support;

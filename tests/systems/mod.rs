@@ -4,6 +4,4 @@ mod agent_runner;
 mod container;
 mod eliza;
 mod failures;
-#[path = "../support/sandbox.rs"]
-mod support;
 mod system;

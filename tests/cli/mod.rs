@@ -5,6 +5,4 @@ mod commands;
 mod first_page;
 mod hello;
 mod init;
-#[path = "../support/sandbox.rs"]
-mod support;
 mod ux;

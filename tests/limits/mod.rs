@@ -7,5 +7,3 @@ mod fixtures;
 mod layers;
 mod memory;
 mod processes;
-#[path = "../support/sandbox.rs"]
-mod support;

@@ -4,16 +4,10 @@ mod archives;
 mod crowds;
 mod formats;
 mod guarded;
-mod images;
+pub mod images;
 mod interrupted;
 mod itself;
 mod killed;
 mod layouts;
-#[path = "../support/mount.rs"]
-mod mount;
 mod reports;
 mod signals;
-#[path = "../support/supervisor.rs"]
-mod supervisor;
-#[path = "../support/sandbox.rs"]
-mod support;

@@ -5,7 +5,7 @@ mod bases;
 mod copy;
 mod credentials;
 mod earlier;
-mod images;
+pub mod images;
 mod login;
 mod mirrors;
 #[cfg(target_arch = "x86_64")]
@@ -16,7 +16,5 @@ mod read;
 mod readers;
 mod secrets;
 mod self_signed;
-#[path = "../support/sandbox.rs"]
-mod support;
 mod tls;
 mod tokens;

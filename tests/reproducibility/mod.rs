@@ -9,6 +9,4 @@ mod listing;
 mod readers;
 mod same;
 mod standard;
-#[path = "../support/sandbox.rs"]
-mod support;
 mod tar;

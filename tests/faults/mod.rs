@@ -2,8 +2,6 @@
 //! on the logs of the proxy and of the registries.
 
 mod bodies;
-#[path = "../support/faults/mod.rs"]
-mod faults;
 mod fixtures;
 mod http2;
 mod large;
@@ -17,8 +15,6 @@ mod replies;
 mod requests;
 mod sailor;
 mod silence;
-#[path = "../support/sandbox.rs"]
-mod support;
 mod surroundings;
 mod tokens;
 mod uploads;
