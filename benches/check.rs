@@ -60,20 +60,11 @@ enum Step {
 async fn run(directory: &Path, step: Step, round: usize) {
     let spec = Spec::load(directory, &Inputs::default()).expect("the spec is right");
     let output = format!("oci:{}/out-{round}", directory.display());
-    let request = OutputRequest {
-        outputs: vec![output.parse().expect("a name")],
-        ..OutputRequest::default()
-    };
+    let mut request = OutputRequest::default();
+    request.outputs = vec![output.parse().expect("a name")];
     let naming = Outputs::decide(spec.image(), &request).expect("the outputs are right");
-    let options = BuildOptions {
-        created_s: 0,
-        cache: None,
-        scratch_directory: directory.to_owned(),
-        threads: std::thread::available_parallelism().map_or(1, usize::from),
-        locked: false,
-        cache_from: Vec::new(),
-        started_at: None,
-    };
+    let mut options = BuildOptions::new(directory.to_owned());
+    options.threads = std::thread::available_parallelism().map_or(1, usize::from);
     let client = Client::new(RegistryOptions::default()).expect("a client");
     let transports = Transports::new(client, directory.to_owned(), || Box::new(std::io::sink()));
     let observer: Arc<dyn Observer> = Arc::new(Silent);

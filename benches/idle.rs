@@ -198,15 +198,8 @@ async fn run(scratch: &Path, root: &Path, platforms: &str, checks: bool) {
     fs::write(scratch.join("ocitect.toml"), text).expect("room");
     let spec = Spec::load(scratch, &Inputs::default()).expect("the spec is right");
     let naming = Outputs::decide(spec.image(), &OutputRequest::default()).expect("the outputs are right");
-    let options = BuildOptions {
-        created_s: 0,
-        cache: None,
-        scratch_directory: scratch.to_owned(),
-        threads: std::thread::available_parallelism().map_or(1, usize::from),
-        locked: false,
-        cache_from: Vec::new(),
-        started_at: None,
-    };
+    let mut options = BuildOptions::new(scratch.to_owned());
+    options.threads = std::thread::available_parallelism().map_or(1, usize::from);
     let client = Client::new(RegistryOptions::default()).expect("a client");
     let transports = Transports::new(client, scratch.to_owned(), || Box::new(std::io::sink()));
     let observer: Arc<dyn Observer> = Arc::new(Silent);

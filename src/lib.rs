@@ -1,7 +1,65 @@
 //! ocitect assembles multi-platform OCI images from artifacts that are already built: one spec in, an image index out,
 //! in a registry, a layout or an archive; the same bytes every time, without a daemon and without root.
 //!
-//! # Data flow
+//! The command line is `ocitect`; this crate is the library below it.
+//!
+//! # Append a layer and push
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), ocitect::Error> {
+//! use ocitect::{Config, Layer, Registry};
+//!
+//! let registry = Registry::from_env()?;
+//! let base = registry.pull("docker.io/library/debian:12-slim", &"linux/amd64".parse()?).await?;
+//! let image = base
+//!     .append(Layer::from_dir("dist", "/app"))
+//!     .with_config(Config::new().entrypoint(["/app/run"]));
+//! let digest = registry.push(&image, "registry.example.com/me/app:1.0").await?;
+//! # let _ = digest;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Registry::from_env`] uses the credentials, certificates, proxies and mirrors that Docker and podman use, and
+//! ocitect's cache. [`Registry::new`] takes all of it as values and reads no environment.
+//!
+//! # Read, copy, check, build
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), ocitect::Error> {
+//! use ocitect::{Inputs, OutputRequest, Registry, Spec};
+//!
+//! let registry = Registry::from_env()?;
+//! let image = registry.pull("oci:build/oci:1.0", &"linux/arm64".parse()?).await?;
+//! let passwd = image.read_file("/etc/passwd").await?;
+//!
+//! registry.copy("ghcr.io/me/app:1.0", "oci-archive:app.tar").await?;
+//!
+//! let findings = registry.check("ghcr.io/me/app:1.0").await?;
+//!
+//! let spec = Spec::load("ocitect.toml".as_ref(), &Inputs::default())?;
+//! let mut request = OutputRequest::default();
+//! request.push = true;
+//! let report = registry.build(&spec, &request).await?;
+//! # let _ = (passwd, findings, report);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Whole programs are in `docs/examples`: `cargo run --example append`, `read`, `copy`.
+//!
+//! # Stability
+//!
+//! What this page documents is the interface. Modules that are public without documentation are for this crate's own
+//! tools, and change without notice.
+//!
+//! # Features
+//!
+//! - `graviola` (default): TLS without a C compiler, for x86-64 with ADX and AVX2, and aarch64.
+//! - `ring`: TLS for all processors; compiles C.
+//! - `cli` (default): the command line and what only it needs. A library user turns it off.
+//!
+//! # Data flow, for contributors
 //!
 //! ```text
 //! ocitect.toml ─► spec ─► files ─► plan ─► pack ─► image ─► transfer ─► registry | layout | archive
@@ -13,53 +71,83 @@
 //!
 //! | module | purpose |
 //! |---|---|
-//! | [`model`] | values: digests, descriptors, documents, images, names, the plan of a layer |
-//! | [`spec`] | `ocitect.toml`: from text to the settings of each platform |
-//! | [`files`] | lists what `files` entries name: files on disk, globs, ignore files, members of archives |
-//! | [`mod@tar`] | reads the members of a tar stream, as the container runtimes do |
-//! | [`tree`] | the file tree of an image, from its layers as a stream; the facts of a base |
-//! | [`elf`] | reads the headers of ELF files |
-//! | [`secrets`] | finds possible secrets in the bytes of a file |
-//! | [`lock`] | `ocitect.lock`: the pinned images of a spec, and their facts |
-//! | [`plan`] | from spec, listings and base to the contents of layers and config; pure |
-//! | [`pack`] | writes a planned layer, in one pass |
-//! | [`compress`] | compresses and decompresses gzip and zstd, in blocks |
-//! | [`mod@check`] | checks an image for problems that would keep it from starting |
-//! | [`store`] | the traits of a source and a sink, and the verifying reader between them |
-//! | [`cache`] | content that can be recreated: blocks, records of layers, facts, documents |
-//! | [`layout`], [`archive`], [`registry`] | the places that images are stored in |
-//! | [`transfer`] | copies an image from any source to any sink, children first and tags last |
-//! | [`mod@import`] | writes a first spec for a project, from its build results and manifests |
-//! | [`build`] | runs a build |
-//! | [`cli`] | the command line, the only module that accesses terminal, environment and home |
+//! | `model` | values: digests, descriptors, documents, images, names, the plan of a layer |
+//! | `spec` | `ocitect.toml`: from text to the settings of each platform |
+//! | `files` | lists what `files` entries name: files on disk, globs, ignore files, members of archives |
+//! | `tar` | reads the members of a tar stream, as the container runtimes do |
+//! | `tree` | the file tree of an image, from its layers as a stream; the facts of a base |
+//! | `elf` | reads the headers of ELF files |
+//! | `secrets` | finds possible secrets in the bytes of a file |
+//! | `lock` | `ocitect.lock`: the pinned images of a spec, and their facts |
+//! | `plan` | from spec, listings and base to the contents of layers and config; pure |
+//! | `pack` | writes a planned layer, in one pass |
+//! | `compress` | compresses and decompresses gzip and zstd, in blocks |
+//! | `check` | checks an image for problems that would keep it from starting |
+//! | `store` | the traits of a source and a sink, and the verifying reader between them |
+//! | `cache` | content that can be recreated: blocks, records of layers, facts, documents |
+//! | `layout`, `archive`, `registry` | the places that images are stored in |
+//! | `transfer` | copies an image from any source to any sink, children first and tags last |
+//! | `import` | writes a first spec for a project, from its build results and manifests |
+//! | `build` | runs a build |
+//! | `cli` | the command line, the only module that accesses terminal, environment and home |
 //!
 //! The test `tests/architecture.rs` checks which module may import which.
 #![deny(missing_docs, unsafe_op_in_unsafe_fn)]
 #![warn(clippy::unwrap_used, clippy::dbg_macro, clippy::todo)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+// Without the command line, what only it uses is not used.
+#![cfg_attr(not(feature = "cli"), allow(dead_code))]
 
-pub mod archive;
+mod archive;
+#[doc(hidden)]
 pub mod build;
-pub mod cache;
+mod cache;
+#[doc(hidden)]
 pub mod check;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod cli;
+#[doc(hidden)]
 pub mod compress;
+#[doc(hidden)]
 pub mod elf;
+mod environment;
 mod facade;
+#[doc(hidden)]
 pub mod files;
-pub mod import;
+mod import;
+#[doc(hidden)]
 pub mod layout;
-pub mod lock;
+mod lock;
+#[doc(hidden)]
 pub mod model;
+#[doc(hidden)]
 pub mod pack;
-pub mod plan;
+mod plan;
+#[doc(hidden)]
 pub mod registry;
-pub mod secrets;
+mod secrets;
+#[doc(hidden)]
 pub mod spec;
+#[doc(hidden)]
 pub mod store;
-pub mod tar;
-pub mod transfer;
+mod tar;
+mod transfer;
+#[doc(hidden)]
 pub mod tree;
 
+#[doc(inline)]
+pub use build::{BuildOptions, BuildReport, CheckedImage, CheckedImages, Observer, OutputRequest};
+#[doc(inline)]
+pub use check::{Finding, Severity};
 pub use facade::{Config, Error, Image, Layer, MAX_READ_BYTES, Registry};
-pub use model::{Descriptor, Digest, MediaType, Platform};
+#[doc(inline)]
+pub use model::{Compression, Descriptor, Digest, ErrorKind, ImageName, MediaType, Platform};
+#[doc(inline)]
+pub use registry::{Credentials, Login, ProxyOptions, ProxySetting, RegistryOptions, RetryOptions, Roots, Secret};
+#[doc(inline)]
+pub use spec::{Inputs, Spec, SpecError};
+#[doc(inline)]
+pub use store::{Sink, Source, StoreError};
+#[doc(inline)]
+pub use tree::{Node, NodeKind, Tree};

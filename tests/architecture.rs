@@ -42,7 +42,11 @@ const MODULES: &[(&str, Imports)] = &[
     ("registry", Only(&["store", "compress", "model"])),
     ("transfer", Only(&["store", "model"])),
     ("import", Only(&["spec", "check", "elf", "model"])),
-    ("build", AllBut(&["cli"])),
+    ("build", AllBut(&["environment", "facade", "cli"])),
+    (
+        "environment",
+        Only(&["build", "cache", "registry", "spec", "pack", "model"]),
+    ),
     ("facade", AllBut(&["cli"])),
     ("cli", AllBut(&[])),
 ];
@@ -74,8 +78,8 @@ const CONFINED_CRATES: &[(&str, &[&str], &str)] = &[
     ),
     (
         "rustls_native_certs",
-        &["cli"],
-        "take the roots as a value, which cli hands in",
+        &["environment"],
+        "take the roots as a value, which environment hands in",
     ),
 ];
 
@@ -116,7 +120,7 @@ const PURE_PATHS: &[&[&str]] = &[&["env", "split_paths"], &["env", "join_paths"]
 const PROCESS_MACROS: &[&str] = &["print!", "println!", "eprint!", "eprintln!", "dbg!"];
 
 /// Modules that may access the process.
-const PROCESS_MODULES: &[&str] = &["cli", "main"];
+const PROCESS_MODULES: &[&str] = &["cli", "environment", "main"];
 
 /// Length that a reviewer reads in one go.
 const MAX_LINES: usize = 500;

@@ -90,6 +90,7 @@ impl DockerArchive {
     }
 
     /// Returns each image's names (`RepoTags`), with the descriptor of the manifest that is built for it.
+    #[cfg(test)]
     pub fn images(&self) -> impl Iterator<Item = (&[String], &Descriptor)> {
         self.images
             .iter()

@@ -58,6 +58,7 @@ impl OciArchive {
     }
 
     /// Returns its `index.json`.
+    #[cfg(test)]
     pub fn index(&self) -> &LayoutIndex {
         &self.index
     }

@@ -10,6 +10,7 @@ use crate::spec::ImageSpec;
 
 /// The outputs that the command line or a caller requests.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct OutputRequest {
     /// `-o`, in order.
     pub outputs: Vec<ImageName>,

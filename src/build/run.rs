@@ -33,6 +33,7 @@ use crate::spec::Spec;
 
 /// The options of a build beside the spec. The library does not read the clock, the environment or the home directory.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct BuildOptions {
     /// `SOURCE_DATE_EPOCH`, else 0: the time of the config and of ocitect's history entries.
     pub created_s: i64,
@@ -48,6 +49,22 @@ pub struct BuildOptions {
     pub cache_from: Vec<ImageName>,
     /// Start time of the build. If it is `None`, later builds do not treat any layer as unchanged.
     pub started_at: Option<SystemTime>,
+}
+
+impl BuildOptions {
+    /// Returns the options of a build without a cache, on one thread, at time 0, with temporary files in
+    /// `scratch_directory`.
+    pub fn new(scratch_directory: PathBuf) -> Self {
+        Self {
+            created_s: 0,
+            cache: None,
+            scratch_directory,
+            threads: 1,
+            locked: false,
+            cache_from: Vec::new(),
+            started_at: None,
+        }
+    }
 }
 
 /// A build whose platforms are all planned. Nothing is written yet.

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use super::arguments::{BuildArguments, OutputArguments, Progress};
 use super::destination::{self, Destination};
-use super::environment::Environment;
 use super::failure::Failure;
 use super::{Done, habits, interrupt, parse_image, parse_platform, print_json, print_result, progress, render};
 use crate::build::{BuildOptions, BuildReport, Event, OutputRequest, Outputs, build, check_outputs, plan_build};
+use crate::environment::Environment;
 use crate::model::{ReferenceError, escape};
 use crate::spec::Spec;
 

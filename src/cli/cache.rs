@@ -8,11 +8,11 @@ use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::environment::Environment;
 use super::failure::Failure;
 use super::{Done, print, print_json, render};
 use crate::build::CACHE_KINDS;
 use crate::cache::{Cache, Count, KindUsage, Trimmed, Unsound, Verified};
+use crate::environment::{Environment, SIZE_HELP};
 use crate::layout::{Layout, PrunedLayout};
 use crate::model::escape;
 use crate::spec::parse_size;
@@ -262,10 +262,7 @@ fn prune_layout(path: &Path, is_dry_run: bool, is_json: bool) -> Done {
 pub fn size(text: &str, place: &str) -> Result<u64, Failure> {
     parse_size(text).ok_or_else(|| {
         let message = format!("{place}: \"{}\" is not a size", escape(text.as_bytes()));
-        Failure::usage(
-            &message,
-            "a size is a number and a unit: 500MB (10^6 bytes), 2GiB (2^30 bytes)",
-        )
+        Failure::usage(&message, SIZE_HELP)
     })
 }
 

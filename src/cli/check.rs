@@ -7,7 +7,6 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::arguments::{CheckArguments, OutputArguments, PinArguments, RegistryArguments};
-use super::environment::Environment;
 use super::failure::Failure;
 use super::{
     Done, findings, local_names, login_registry, parse_image, parse_platform, print, print_json, progress, render,
@@ -17,6 +16,7 @@ use crate::build::{
     BuildOptions, CheckedImages, Observer, OutputRequest, Outputs, check_build, check_image, plan_build,
 };
 use crate::check::{Code, Coverage, Finding, Verdict, check_variables, sarif};
+use crate::environment::Environment;
 use crate::model::{Platform, escape};
 use crate::spec::{Spec, read_env_file};
 use crate::store::SkippedEntry;

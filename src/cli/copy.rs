@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::arguments::{CopyArguments, OutputArguments, PushArguments};
-use super::environment::Environment;
 use super::failure::Failure;
 use super::{
     Done, NAME_HELP, destination, interrupt, parse, parse_image, parse_platform, print_result, progress, resolve,
 };
 use crate::build::{Observer, Target, TargetPlace, TransferTasks, Transports, check_copy};
+use crate::environment::Environment;
 use crate::model::{ImageName, Reference, Repository, Root, Selector, Tag};
 use crate::store::{ReadEntry, Source, list_entries, read_listed, select_platform};
 use crate::transfer;

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::arguments::{InitArguments, OutputArguments};
-use super::environment::Environment;
 use super::failure::Failure;
 use super::{Done, check, progress};
 use crate::build::{Event, Observer};
+use crate::environment::Environment;
 use crate::import::{Proposal, propose};
 use crate::model::{Platform, escape};
 use crate::spec::{DEFAULT_NAME, Inputs, Spec};

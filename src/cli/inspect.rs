@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::arguments::{InspectArguments, OutputArguments};
-use super::environment::Environment;
 use super::failure::Failure;
 use super::render::size;
 use super::{Done, login_registry, parse_image, parse_platform, print, print_json, progress, resolve, skipped_json};
+use crate::environment::Environment;
 use crate::model::{Image, ImageName, Platform, Root, escape};
 use crate::store::{Entries, ReadEntry, SkippedEntry, Source, list_entries, read_image, read_listed, select_platform};
 

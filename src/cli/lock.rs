@@ -6,10 +6,10 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::arguments::{LockArguments, OutdatedArguments, OutputArguments, RegistryArguments, UpdateArguments};
-use super::environment::Environment;
 use super::failure::Failure;
 use super::{Done, lock_text, print, print_json, progress};
 use crate::build::{self, LockChange, Observer, Transports};
+use crate::environment::Environment;
 use crate::lock::Lock;
 use crate::model::{ImageName, escape};
 use crate::spec::Spec;

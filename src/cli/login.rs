@@ -1,9 +1,10 @@
 //! `ocitect login` and `ocitect logout`.
 
 use super::arguments::{LoginArguments, LogoutArguments, OutputArguments};
-use super::environment::{self, Environment, read_secret};
+use super::environment::{self, read_secret};
 use super::failure::Failure;
 use super::{Done, progress};
+use crate::environment::Environment;
 use crate::model::escape;
 use crate::registry::{Client, Login, remove_login, store_login};
 

@@ -5,10 +5,10 @@ use std::os::unix::ffi::OsStrExt as _;
 use serde_json::json;
 
 use super::arguments::{LsArguments, OutputArguments};
-use super::environment::Environment;
 use super::failure::Failure;
 use super::{Done, login_registry, parse_image, parse_platform, print, progress, resolve};
 use crate::build::image_facts;
+use crate::environment::Environment;
 use crate::model::{EntryPath, Platform, Root, escape};
 use crate::store::{Source, list_entries};
 use crate::tree::{Node, NodeKind, View};

@@ -37,10 +37,10 @@ use std::sync::Arc;
 use clap::{CommandFactory as _, Parser as _};
 
 use arguments::{Arguments, Command, OutputArguments, Progress};
-use environment::Environment;
 use failure::Failure;
 
 use crate::build::{Observer, Task};
+use crate::environment::Environment;
 use crate::model::{Diagnostic, ImageName, Platform, ReferenceError, Root, Selector};
 use crate::store::{SkippedEntry, Source, StoreError};
 

@@ -12,6 +12,7 @@ use crate::build::{
     BuildOptions, BuildOutput, BuildReport, CheckedImages, Observer, OutputRequest, Outputs, Silent, Target,
     TransferTasks, Transports, build, check_image, plan_build,
 };
+use crate::environment::Environment;
 use crate::model::{Descriptor, Digest, Family, ImageName, MediaType, Platform, Root};
 use crate::plan::index;
 use crate::registry::{Client, RegistryOptions};
@@ -35,6 +36,19 @@ pub(super) struct Access {
 }
 
 impl Registry {
+    /// Returns the access that the environment describes, as the command line uses it: the credentials, certificates,
+    /// proxies and mirrors of Docker and podman, ocitect's cache, and `SOURCE_DATE_EPOCH`. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// Refuses a variable with a value that cannot be used.
+    pub fn from_env() -> Result<Self, Error> {
+        let environment = Environment::read();
+        Self::new(
+            environment.registries(None, Vec::new()),
+            environment.build_options(None)?,
+        )
+    }
+
     /// Returns the access with these settings. Connects to nothing yet.
     pub fn new(registries: RegistryOptions, options: BuildOptions) -> Result<Self, Error> {
         let client = Client::new(registries)?;

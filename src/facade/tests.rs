@@ -12,16 +12,7 @@ use crate::spec::{Inputs, Spec};
 const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/hello/bin/amd64/hello");
 
 fn registry(directory: &Path) -> Registry {
-    let options = BuildOptions {
-        created_s: 0,
-        cache: None,
-        scratch_directory: directory.to_owned(),
-        threads: 2,
-        locked: false,
-        cache_from: Vec::new(),
-        started_at: None,
-    };
-    Registry::new(RegistryOptions::default(), options).unwrap()
+    Registry::new(RegistryOptions::default(), BuildOptions::new(directory.to_owned())).unwrap()
 }
 
 fn amd64() -> Platform {

@@ -25,8 +25,6 @@ use self::draft::Draft;
 use self::project::Project;
 use self::tree::ProjectTree;
 
-pub use tree::{MAX_ENTRIES, MAX_MANIFEST_BYTES, MAX_MANIFESTS, MAX_NAMES};
-
 /// A directory that no spec can be written for.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {

@@ -17,7 +17,7 @@ use std::path::Path;
 use crate::model::{Digest, Platform, open_regular};
 
 pub use error::LockError;
-pub use pin::{LockedFacts, LockedImage, LockedLayer, Pin, is_same_platform};
+pub use pin::{LockedFacts, LockedImage, Pin, is_same_platform};
 
 /// Greatest size of a lockfile, in bytes. A platform of a large base image needs some 200 KB, so there is room for
 /// hundreds of them.

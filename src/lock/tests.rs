@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::pin::LockedLayer;
 use super::*;
 use crate::model::{Descriptor, DiffId, MediaType};
 use crate::tree::{FACTS_VERSION, Facts};

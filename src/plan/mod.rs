@@ -20,7 +20,7 @@ mod sources;
 mod tests;
 
 pub use assemble::{assemble, index, index_annotations};
-pub use build_plan::{BaseImage, BuildPlan, ConfigPlan, PlanInput, check_platform, plan, plan_recording};
+pub use build_plan::{BaseImage, BuildPlan, PlanInput, check_platform, plan, plan_recording};
 pub use config::REQUIRED_ENV_LABEL;
 pub use error::PlanError;
 pub use reuse::PlanInputs;

@@ -23,6 +23,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Settings for access to registries, and the credentials.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct RegistryOptions {
     /// Registries (`HOST[:PORT]`) that use plain HTTP. Loopback needs no entry: TLS is tried first, then plain HTTP if
     /// the server does not support TLS.
@@ -183,6 +184,7 @@ impl Default for RegistryOptions {
 
 /// Proxies, as `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` name them. Loopback is never accessed through a proxy.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct ProxyOptions {
     /// For `http://` addresses.
     pub http: Option<ProxySetting>,
@@ -217,6 +219,7 @@ pub struct Login {
 
 /// Sources of credentials, searched in this order. The first one that has credentials for a registry wins.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Credentials {
     /// Credentials from the command line.
     pub explicit: Vec<Login>,

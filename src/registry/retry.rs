@@ -17,6 +17,7 @@ use crate::store::StoreError;
 
 /// How often and after which waits a request is retried.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct RetryOptions {
     /// The wait before the second try. Each further wait is twice as long.
     pub first_wait: Duration,

@@ -23,7 +23,7 @@ mod tokens;
 
 pub use kind::Kind;
 pub use names::is_secret;
-pub use scan::{LARGE_FILE_BYTES, LargeFile, MIN_SLICE_BYTES, SightedFile, Slice, scan_file, scan_stream, scan_value};
+pub use scan::{LargeFile, SightedFile, Slice, scan_file, scan_stream, scan_value};
 pub use sighting::{Place, Sighting};
 
 /// Version of the scan. A change of what it finds, such as a new kind or a stricter form, increases it. Files that were

@@ -53,6 +53,7 @@ pub const MAX_SPEC_BYTES: u64 = 1024 * 1024;
 
 /// The inputs of a spec from outside its file.
 #[derive(Clone, Default)]
+#[non_exhaustive]
 pub struct Inputs {
     /// The environment, which `[vars]` refers to.
     pub environment: BTreeMap<String, String>,

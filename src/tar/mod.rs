@@ -27,7 +27,6 @@ pub use entries::Entries;
 pub use error::{Bound, TarError};
 pub use header::is_start;
 pub use input::{FileInput, Input, Stream};
-pub use pax::{MAX_XATTR_NAME_BYTES, MAX_XATTR_VALUE_BYTES};
 
 /// Size of a block, in bytes.
 pub const BLOCK_BYTES: usize = 512;

@@ -5,4 +5,5 @@ mod commands;
 mod first_page;
 mod hello;
 mod init;
+mod library;
 mod ux;
