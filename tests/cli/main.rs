@@ -5,6 +5,8 @@ mod commands;
 mod first_page;
 mod hello;
 mod init;
+#[path = "../support/page.rs"]
+mod page;
 #[path = "../support/sandbox.rs"]
 mod support;
 mod ux;
