@@ -1,0 +1,9 @@
+//! The projects of `testdata/projects`: built by their own scripts, packed as their guides show, pushed, and run.
+
+mod built;
+mod guides;
+#[path = "../support/page.rs"]
+mod page;
+mod project;
+#[path = "../support/sandbox.rs"]
+mod support;
