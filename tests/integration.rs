@@ -10,6 +10,7 @@ mod faults;
 mod limits;
 mod lock;
 mod outputs;
+mod projects;
 mod registries;
 mod reproducibility;
 mod support;

@@ -13,6 +13,7 @@ The layouts stay in PARTS/real-bases/KEY, where KEY stands for the packages and 
 parts give the same bytes. They are shared by all runs and must not be changed.
 """
 
+import concurrent.futures
 import dataclasses
 import functools
 import gzip
@@ -42,6 +43,7 @@ PACKAGES = {
     "slim": SLIM,
     "python": [*SLIM, "python3"],
     "node": [*SLIM, "curl", "nodejs"],
+    "java": [*SLIM, "openjdk-17-jre-headless"],
     "musl": ["busybox-static", "musl"],
 }
 MERGED = {"amd64": ("bin", "lib", "lib64", "sbin"), "arm64": ("bin", "lib", "sbin")}
@@ -52,6 +54,7 @@ CONFIG = {
     "slim": {"Env": [USUAL_PATH], "Cmd": ["bash"]},
     "python": {"Env": [USUAL_PATH, "LANG=C.UTF-8"], "Cmd": ["python3"]},
     "node": {"Env": [USUAL_PATH, "NODE_VERSION=18"], "Cmd": ["node"]},
+    "java": {"Env": [USUAL_PATH], "Cmd": ["java"]},
     "musl": {"Env": [USUAL_PATH], "Cmd": ["/bin/sh"]},
 }
 ROOT_AND_NOBODY = {
@@ -222,6 +225,10 @@ def upper_tree(image: str, slim: Tree, packages: list) -> Tree:
         tree.file("etc/passwd", slim.lookup("etc/passwd").data + b"node:x:1000:1000::/home/node:/bin/bash\n")
         tree.file("etc/group", slim.lookup("etc/group").data + b"node:x:1000:\n")
         tree.directory("home/node", owner=(1000, 1000))
+    if image == "java":
+        home = next(path for path in tree.entries if re.fullmatch(r"usr/lib/jvm/java-17-openjdk-[a-z0-9]+", path))
+        tree.link("etc/alternatives/java", f"/{home}/bin/java")
+        tree.link("usr/bin/java", "/etc/alternatives/java")
     return tree
 
 
@@ -258,14 +265,14 @@ def layers(architecture: str, packages: dict) -> dict:
     slim = slim_tree(architecture, packages["slim"])
     slim.file("var/lib/dpkg/status", dpkg_status(packages["slim"]))
     made = {"slim": [slim.bytes()]}
-    for image in ("python", "node"):
+    for image in ("python", "node", "java"):
         tree = upper_tree(image, slim, [package for package in packages[image] if package not in packages["slim"]])
         tree.file("var/lib/dpkg/status", dpkg_status(packages[image]))
         made[image] = [*made["slim"], tree.bytes()]
     return {**made, "musl": [musl_tree(packages["musl"]).bytes()]}
 
 
-# The slim layer is in three images, and is compressed once.
+# The slim layer is in four images, and is compressed once.
 @functools.lru_cache(maxsize=None)
 def compress(tar: bytes) -> bytes:
     return gzip.compress(tar, 6, mtime=0)
@@ -273,16 +280,24 @@ def compress(tar: bytes) -> bytes:
 
 def make(output: Path, listing: dict, packages: Path):
     layouts = {image: Layout(output / image) for image in PACKAGES}
-    manifests = {image: [] for image in PACKAGES}
-    for architecture in ARCHITECTURES:
-        named = {image: [packages / file for file in files] for image, files in listing[architecture].items()}
-        for image, tars in layers(architecture, named).items():
-            history = [{"created": CREATED, "created_by": name} for name in ("slim", image)[-len(tars):]]
-            config = {"created": CREATED, "config": CONFIG[image], "history": history}
-            platform = make_bases.platform_of(architecture)
-            manifests[image].append(layouts[image].image(platform, tars, OCI, "gzip", config, compress))
+    # Most of the time is compression, during which zlib lets the other thread run.
+    with concurrent.futures.ThreadPoolExecutor(len(ARCHITECTURES)) as threads:
+        started = [threads.submit(make_platform, layouts, name, listing[name], packages) for name in ARCHITECTURES]
+        platforms = [platform.result() for platform in started]
     for image, layout in layouts.items():
-        layout.publish(layout.index(OCI, manifests[image]))
+        layout.publish(layout.index(OCI, [manifests[image] for manifests in platforms]))
+
+
+def make_platform(layouts: dict, architecture: str, files: dict, packages: Path) -> dict:
+    """The manifests of one architecture, by image."""
+    manifests = {}
+    named = {image: [packages / file for file in names] for image, names in files.items()}
+    for image, tars in layers(architecture, named).items():
+        history = [{"created": CREATED, "created_by": name} for name in ("slim", image)[-len(tars):]]
+        config = {"created": CREATED, "config": CONFIG[image], "history": history}
+        platform = make_bases.platform_of(architecture)
+        manifests[image] = layouts[image].image(platform, tars, OCI, "gzip", config, compress)
+    return manifests
 
 
 def key(listing: dict) -> str:

@@ -3,6 +3,7 @@
 pub mod faults;
 pub mod foreign;
 pub mod mount;
+pub mod page;
 pub mod supervisor;
 
 use std::ffi::OsStr;

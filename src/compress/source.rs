@@ -1,0 +1,46 @@
+//! The compressed source of a decoder.
+
+use std::io::{self, Read};
+
+use super::{Algorithm, CompressError};
+
+/// Size of the buffer for compressed input, in bytes.
+pub(super) const INPUT_BUFFER_BYTES: usize = 64 * 1024;
+
+/// The compressed source. It remembers how it ended, to distinguish its errors from those of the format.
+pub(super) struct Source<'a> {
+    reader: Box<dyn Read + Send + 'a>,
+    pub(super) failed: bool,
+    pub(super) ended: bool,
+}
+
+impl<'a> Source<'a> {
+    pub(super) fn new(reader: impl Read + Send + 'a) -> Self {
+        Self {
+            reader: Box::new(reader),
+            failed: false,
+            ended: false,
+        }
+    }
+}
+
+impl Read for Source<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.reader.read(buffer) {
+                // Retried here: a decoder that is interrupted inside a header would lose its position.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                outcome => {
+                    self.failed |= outcome.is_err();
+                    self.ended |= !buffer.is_empty() && matches!(outcome, Ok(0));
+                    return outcome;
+                }
+            }
+        }
+    }
+}
+
+/// Returns the error of a damaged stream.
+pub(super) fn damaged(algorithm: Algorithm, source: io::Error) -> io::Error {
+    CompressError::Damaged { algorithm, source }.into()
+}
