@@ -11,24 +11,17 @@
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 
 use flate2::bufread::GzDecoder;
-use structured_zstd::decoding::errors::{FrameDecoderError, FrameHeaderError};
-use structured_zstd::decoding::{ContentChecksum, FrameDecoder, StreamingDecoder};
 
+use super::source::{INPUT_BUFFER_BYTES, Source, damaged};
+use super::zstd_reader::{ZstdReader, is_frame};
 use super::{Algorithm, CompressError};
 
 /// Greatest accepted zstd window, in bytes: the limit of `zstd` itself without `--long`, and more than any of its
 /// levels uses.
 pub const ZSTD_WINDOW_MAX_BYTES: u64 = 128 * 1024 * 1024;
 
-/// Size of the buffer for compressed input, in bytes.
-const INPUT_BUFFER_BYTES: usize = 64 * 1024;
-
 /// RFC 1952 section 2.3.1: ID1, ID2, and deflate, the only method.
 const GZIP_MAGIC: [u8; 3] = [0x1f, 0x8b, 0x08];
-/// RFC 8878 section 3.1.1.
-const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-/// RFC 8878 section 3.1.2: the first byte of a skippable frame is 0x50 to 0x5f, and these follow.
-const ZSTD_SKIPPABLE_MAGIC_TAIL: [u8; 3] = [0x2a, 0x4d, 0x18];
 const XZ_MAGIC: [u8; 6] = [0xfd, b'7', b'z', b'X', b'Z', 0];
 /// The bytes after `BZh` and the level: the magic of the first block. Without it, `BZh1` may be a name in a tar
 /// archive.
@@ -46,8 +39,7 @@ pub fn sniff(prefix: &[u8]) -> Result<Algorithm, CompressError> {
     if prefix.starts_with(&GZIP_MAGIC) {
         return Ok(Algorithm::Gzip);
     }
-    let skippable = matches!(prefix.first(), Some(0x50..=0x5f)) && prefix[1..].starts_with(&ZSTD_SKIPPABLE_MAGIC_TAIL);
-    if prefix.starts_with(&ZSTD_MAGIC) || skippable {
+    if is_frame(prefix) {
         return Ok(Algorithm::Zstd);
     }
     if prefix.starts_with(&XZ_MAGIC) {
@@ -105,39 +97,6 @@ impl<D: Read> Read for Sticky<D> {
     }
 }
 
-/// The compressed source. It remembers how it ended, to distinguish its errors from those of the format.
-struct Source<'a> {
-    reader: Box<dyn Read + Send + 'a>,
-    failed: bool,
-    ended: bool,
-}
-
-impl<'a> Source<'a> {
-    fn new(reader: impl Read + Send + 'a) -> Self {
-        Self {
-            reader: Box::new(reader),
-            failed: false,
-            ended: false,
-        }
-    }
-}
-
-impl Read for Source<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            match self.reader.read(buffer) {
-                // Retried here: a decoder that is interrupted inside a header would lose its position.
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                outcome => {
-                    self.failed |= outcome.is_err();
-                    self.ended |= !buffer.is_empty() && matches!(outcome, Ok(0));
-                    return outcome;
-                }
-            }
-        }
-    }
-}
-
 /// Reads the members one after another.
 struct GzipReader<'a> {
     member: GzDecoder<BufReader<Source<'a>>>,
@@ -183,9 +142,23 @@ impl<'a> GzipReader<'a> {
         }
     }
 
-    fn explain(&self, error: io::Error) -> io::Error {
+    fn read_some(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while !self.ended {
+            let length = self.member.read(buffer)?;
+            if length > 0 {
+                return Ok(length);
+            }
+            self.next_member()?;
+        }
+        Ok(0)
+    }
+
+    fn explain(&mut self, error: io::Error) -> io::Error {
         let algorithm = Algorithm::Gzip;
-        if self.member.get_ref().get_ref().failed {
+        if let Some(failure) = self.member.get_mut().get_mut().failure.take() {
+            return failure;
+        }
+        if CompressError::of(&error).is_some() {
             return error;
         }
         match error.kind() {
@@ -200,14 +173,8 @@ impl Read for GzipReader<'_> {
         if buffer.is_empty() {
             return Ok(0);
         }
-        while !self.ended {
-            let length = self.member.read(buffer).map_err(|error| self.explain(error))?;
-            if length > 0 {
-                return Ok(length);
-            }
-            self.next_member()?;
-        }
-        Ok(0)
+        let outcome = self.read_some(buffer);
+        outcome.map_err(|error| self.explain(error))
     }
 }
 
@@ -219,65 +186,4 @@ fn nothing<'a>() -> BufReader<Source<'a>> {
 fn trailing_data() -> io::Error {
     let algorithm = Algorithm::Gzip;
     CompressError::TrailingData { algorithm }.into()
-}
-
-fn damaged(algorithm: Algorithm, source: io::Error) -> io::Error {
-    CompressError::Damaged { algorithm, source }.into()
-}
-
-/// Reads the frames one after another.
-struct ZstdReader<'a> {
-    frames: StreamingDecoder<Source<'a>, FrameDecoder>,
-}
-
-impl<'a> ZstdReader<'a> {
-    fn new(reader: impl Read + Send + 'a) -> Self {
-        let mut decoder = FrameDecoder::new();
-        // The decoder's own limit has the same value today. This one does not depend on the decoder's version.
-        let limited = decoder.set_max_window_size(ZSTD_WINDOW_MAX_BYTES);
-        debug_assert!(limited.is_ok(), "the window limit is one that the decoder takes");
-        decoder.set_content_checksum(ContentChecksum::Verify);
-        let source = Source::new(BufReader::with_capacity(INPUT_BUFFER_BYTES, reader));
-        Self {
-            frames: StreamingDecoder::new_with_decoder(source, decoder),
-        }
-    }
-
-    fn explain(&self, error: io::Error) -> io::Error {
-        let algorithm = Algorithm::Zstd;
-        let source = self.frames.get_ref();
-        if source.failed {
-            return error;
-        }
-        if let Some(window_bytes) = refused_window(&error) {
-            let limit_bytes = ZSTD_WINDOW_MAX_BYTES;
-            return CompressError::WindowTooLarge {
-                window_bytes,
-                limit_bytes,
-            }
-            .into();
-        }
-        // The decoder requests exactly what the format requires next, so an end of the source is the cause of the
-        // error.
-        if source.ended {
-            return CompressError::Truncated { algorithm }.into();
-        }
-        damaged(algorithm, error)
-    }
-}
-
-impl Read for ZstdReader<'_> {
-    // `read_to_end` is not forwarded: the decoder's own holds the whole compressed stream in memory.
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.frames.read(buffer).map_err(|error| self.explain(error))
-    }
-}
-
-/// Returns the window that the decoder refused, in bytes, if `error` is that error.
-fn refused_window(error: &io::Error) -> Option<u64> {
-    match error.get_ref()?.downcast_ref()? {
-        FrameDecoderError::WindowSizeTooBig { requested, .. } => Some(*requested),
-        FrameDecoderError::FrameHeaderError(FrameHeaderError::WindowTooBig { got }) => Some(*got),
-        _ => None,
-    }
 }

@@ -7,7 +7,7 @@
 //! gzip is RFC 1952 over RFC 1951; zstd is RFC 8878.
 //!
 //! The output must depend on nothing but the block and the level (not on a reused encoder, the size of an output
-//! buffer, a time or a name). This module must never report a truncated stream as complete, and never allocate memory
+//! buffer, a time or a name). This module must never report a truncated stream as complete, and never fill memory
 //! by the header of a damaged stream.
 
 mod decode;
@@ -16,8 +16,10 @@ mod encode;
 mod error;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod source;
 #[cfg(test)]
 mod tests;
+mod zstd_reader;
 
 use std::fmt;
 

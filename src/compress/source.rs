@@ -10,7 +10,8 @@ pub(super) const INPUT_BUFFER_BYTES: usize = 64 * 1024;
 /// The compressed source. It remembers how it ended, to distinguish its errors from those of the format.
 pub(super) struct Source<'a> {
     reader: Box<dyn Read + Send + 'a>,
-    pub(super) failed: bool,
+    /// The error of the reader. A decoder gets one of the same kind, since it would wrap this one.
+    pub(super) failure: Option<io::Error>,
     pub(super) ended: bool,
 }
 
@@ -18,7 +19,7 @@ impl<'a> Source<'a> {
     pub(super) fn new(reader: impl Read + Send + 'a) -> Self {
         Self {
             reader: Box::new(reader),
-            failed: false,
+            failure: None,
             ended: false,
         }
     }
@@ -30,10 +31,14 @@ impl Read for Source<'_> {
             match self.reader.read(buffer) {
                 // Retried here: a decoder that is interrupted inside a header would lose its position.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                outcome => {
-                    self.failed |= outcome.is_err();
-                    self.ended |= !buffer.is_empty() && matches!(outcome, Ok(0));
-                    return outcome;
+                Err(error) => {
+                    let kind = error.kind();
+                    self.failure = Some(error);
+                    return Err(kind.into());
+                }
+                Ok(length) => {
+                    self.ended |= !buffer.is_empty() && length == 0;
+                    return Ok(length);
                 }
             }
         }

@@ -11,6 +11,12 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use super::source::{INPUT_BUFFER_BYTES, Source, damaged};
 use super::{Algorithm, CompressError, ZSTD_WINDOW_MAX_BYTES};
 
+/// RFC 8878 section 3.1.1.
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// RFC 8878 section 3.1.2: the first byte of a skippable frame is 0x50 to 0x5f, and these follow.
+const ZSTD_SKIPPABLE_MAGIC_TAIL: [u8; 3] = [0x2a, 0x4d, 0x18];
+
 /// Bytes of a frame's magic number and its descriptor (RFC 8878 section 3.1.1.1), which a skippable frame has too.
 const FRAME_START_BYTES: usize = 5;
 
@@ -48,6 +54,8 @@ enum FrameError {
     Checksum { expected: u32, found: u32 },
     #[error("content size mismatch: expected {expected_bytes} bytes, found {found_bytes}")]
     ContentSize { expected_bytes: u64, found_bytes: u64 },
+    #[error("a frame is followed by data that is not a frame")]
+    NoFrame,
     #[error("the reserved bit of the frame descriptor is set")]
     ReservedBit,
 }
@@ -72,6 +80,9 @@ impl<'a> ZstdReader<'a> {
         if start.is_empty() && !matches!(self.state, State::Start) {
             self.state = State::End;
             return Ok(());
+        }
+        if start.len() >= ZSTD_MAGIC.len() && !is_frame(&start) {
+            return Err(damaged(Algorithm::Zstd, io::Error::other(FrameError::NoFrame)));
         }
         if start.len() < FRAME_START_BYTES {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -157,10 +168,10 @@ impl<'a> ZstdReader<'a> {
         }
     }
 
-    fn explain(&self, error: io::Error) -> io::Error {
+    fn explain(&mut self, error: io::Error) -> io::Error {
         let algorithm = Algorithm::Zstd;
-        if self.source.failed {
-            return error;
+        if let Some(failure) = self.source.failure.take() {
+            return failure;
         }
         if let Some(window_bytes) = refused_window(&error) {
             let limit_bytes = ZSTD_WINDOW_MAX_BYTES;
@@ -169,6 +180,9 @@ impl<'a> ZstdReader<'a> {
                 limit_bytes,
             }
             .into();
+        }
+        if CompressError::of(&error).is_some() {
+            return error;
         }
         // The decoder requests exactly what the format requires next, so an end of the source is the cause of the
         // error.
@@ -184,8 +198,15 @@ impl Read for ZstdReader<'_> {
         if buffer.is_empty() {
             return Ok(0);
         }
-        self.read_some(buffer).map_err(|error| self.explain(error))
+        let outcome = self.read_some(buffer);
+        outcome.map_err(|error| self.explain(error))
     }
+}
+
+/// Returns `true` if a frame or a skippable frame begins with these bytes.
+pub(super) fn is_frame(start: &[u8]) -> bool {
+    let is_skippable = matches!(start.first(), Some(0x50..=0x5f)) && start[1..].starts_with(&ZSTD_SKIPPABLE_MAGIC_TAIL);
+    is_skippable || start.starts_with(&ZSTD_MAGIC)
 }
 
 /// RFC 8878 section 3.1.1.1.1.4: a decoder must refuse a frame with this bit.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::page::{Step, steps};
 use crate::support::{Outcome, Sandbox, part, tool};
 
 /// Returns a program of `docs/examples`. Cargo builds them beside the binary before it runs any test.
@@ -72,4 +73,17 @@ fn an_error_of_an_example_names_the_image_its_cause_and_the_help() {
     let outcome = run(&sandbox, "copy", &[&missing, "oci:out"]).expect(1);
     assert!(outcome.stderr.contains("library-none"), "{}", outcome.stderr);
     assert!(!sandbox.path("out").join("index.json").exists());
+}
+
+#[test]
+fn the_guide_shows_the_example() {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let guide = std::fs::read_to_string(repository.join("docs/guides/library.md")).unwrap();
+    let files: Vec<Step> = steps(&guide)
+        .into_iter()
+        .filter(|step| matches!(step, Step::File { .. }))
+        .collect();
+    let name = "docs/examples/append.rs".to_owned();
+    let text = std::fs::read_to_string(repository.join(&name)).unwrap();
+    assert_eq!(files, [Step::File { name, text }]);
 }

@@ -45,8 +45,7 @@ pub fn steps(page: &str) -> Vec<Step> {
 
 /// Returns the name of the file that a line introduces, such as "Write `a.toml`:".
 fn file_named(line: &str) -> Option<String> {
-    let (before, name) = line.strip_suffix("`:")?.rsplit_once('`')?;
-    let _ = before;
+    let (_, name) = line.strip_suffix("`:")?.rsplit_once('`')?;
     Some(name.to_owned())
 }
 
