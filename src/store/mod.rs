@@ -16,6 +16,7 @@ mod memory;
 pub mod output;
 mod read;
 mod resolve;
+mod restrict;
 mod verified;
 
 use std::pin::Pin;
@@ -40,6 +41,7 @@ pub use layout_index::{
 pub use memory::MemoryStore;
 pub use read::{read_config, read_image, read_root};
 pub use resolve::{PlatformMatch, select_platform};
+pub use restrict::select_platforms;
 pub use verified::{VerifiedReader, open};
 
 /// Bytes of a blob from a backend, not verified yet.
