@@ -52,7 +52,7 @@ impl DockerArchive {
     /// their digests.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if the file does not exist; [`StoreError::Malformed`] if it is not a tar, is truncated,
+    /// [`StoreError::Missing`] if the file does not exist; [`StoreError::Malformed`] if it is not a tar, is truncated,
     /// is not a docker-archive, or is missing a part of an image.
     pub fn open(path: &Path, spool: &Path) -> Result<Self, StoreError> {
         let label = escape(path.as_os_str().as_encoded_bytes());

@@ -59,15 +59,13 @@ impl Members {
     /// Lists the members of an archive. A compressed one is decompressed into an unnamed file in `spool`.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if the file does not exist, and [`StoreError::Malformed`] if it is not a tar, is
+    /// [`StoreError::Missing`] if the file does not exist, and [`StoreError::Malformed`] if it is not a tar, is
     /// truncated, has sparse members, or exceeds the limits of this module.
     pub(super) fn open(path: &Path, spool: &Path, place: &str) -> Result<Self, StoreError> {
         let failed = |cause| StoreError::io("read", path, cause);
         let file = open_regular(path).map_err(|cause| match cause.kind() {
-            io::ErrorKind::NotFound => StoreError::NotFound {
-                what: "an archive".to_owned(),
+            io::ErrorKind::NotFound => StoreError::Missing {
                 place: place.to_owned(),
-                help: None,
             },
             _ if is_irregular(&cause) => malformed(place, cause.to_string()),
             _ => StoreError::io("open", path, cause),

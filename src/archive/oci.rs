@@ -26,7 +26,7 @@ impl OciArchive {
     /// in the directory `spool`. Synchronous: reads every header, and no blob.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if the file does not exist; [`StoreError::Malformed`] if it is not a tar, is truncated,
+    /// [`StoreError::Missing`] if the file does not exist; [`StoreError::Malformed`] if it is not a tar, is truncated,
     /// or does not contain a layout.
     pub fn open(path: &Path, spool: &Path) -> Result<Self, StoreError> {
         let label = escape(path.as_os_str().as_encoded_bytes());

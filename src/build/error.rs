@@ -282,7 +282,7 @@ impl Diagnostic for BuildError {
                 current: Some(_),
                 ..
             } => Some(format!(
-                "run `ocitect update {}` to pin the current image",
+                "run `ocitect update --image {}` to pin the current image",
                 escape(image.as_bytes())
             )),
             Self::LockedGone { .. } => Some("use an existing image in the spec, and run `ocitect update`".to_owned()),

@@ -1,6 +1,7 @@
 //! The command line as clap parses it: names, help texts and examples. No decision is made here.
 
 mod output;
+mod registry;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use self::output::{Color, OutputArguments, Progress};
+pub use self::registry::{ConnectionArguments, LoginArguments, LogoutArguments, RegistryArguments};
 use super::cache::CacheArguments;
 
 /// Assembles container images from files that you have already built: no Docker, no daemon, no root.
@@ -92,27 +94,6 @@ pub enum Command {
     },
 }
 
-/// Options for registries, which every command has that may connect to one.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Registries")]
-pub struct RegistryArguments {
-    /// Read credentials from this file only [env: REGISTRY_AUTH_FILE].
-    #[arg(long, value_name = "FILE")]
-    pub authfile: Option<PathBuf>,
-    /// User name for the registry that is pushed to, or read from if nothing is pushed. Needs --password-stdin.
-    #[arg(long, value_name = "USER", requires = "password_stdin")]
-    pub username: Option<String>,
-    /// Read the password or token from standard input.
-    #[arg(long, requires = "username")]
-    pub password_stdin: bool,
-    /// Also trust the certificates in this PEM file. Can be repeated.
-    #[arg(long, value_name = "FILE")]
-    pub ca_file: Vec<PathBuf>,
-    /// Use plain HTTP for this registry (HOST[:PORT]). Can be repeated. Loopback addresses do not need it.
-    #[arg(long, value_name = "HOST")]
-    pub plain_http: Vec<String>,
-}
-
 /// Options for the lockfile of a spec.
 #[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Lockfile")]
@@ -132,7 +113,8 @@ pub struct InitArguments {
     /// The directory of the project, where ocitect.toml is written.
     #[arg(default_value = ".", value_name = "DIR")]
     pub directory: PathBuf,
-    /// Do not connect to registries. The spec is only checked if its base image is in the cache, or is `scratch`.
+    /// Do not connect to registries. The new spec is then checked only if its base image is in the cache or is
+    /// `scratch`.
     #[arg(long)]
     pub offline: bool,
     /// Registries.
@@ -266,17 +248,17 @@ Examples:
   ocitect update
 
   # Update one image of app/ocitect.toml
-  ocitect update docker.io/library/python --spec app
+  ocitect update app --image docker.io/library/python
 
   # List the packages that changed
   ocitect update --json | jq '.images[].platforms[].packages.changed'")]
 pub struct UpdateArguments {
-    /// Images to update, with or without a tag. [default: all]
-    #[arg(value_name = "BASE")]
-    pub bases: Vec<String>,
     /// The spec, or the directory that contains ocitect.toml.
-    #[arg(long, default_value = ".", value_name = "DIR|FILE")]
+    #[arg(default_value = ".", value_name = "DIR|FILE")]
     pub spec: PathBuf,
+    /// Update only this image, named as in the spec, with or without its tag. Can be repeated. [default: all images]
+    #[arg(long, value_name = "IMAGE")]
+    pub image: Vec<String>,
     /// Set a variable of [vars]. Can be repeated.
     #[arg(long, value_name = "NAME=VALUE")]
     pub set: Vec<String>,
@@ -327,8 +309,8 @@ pub struct CheckArguments {
     /// Set a variable of the spec's [vars]. Can be repeated.
     #[arg(long, value_name = "NAME=VALUE")]
     pub set: Vec<String>,
-    /// Also check that this file, together with the image's environment, sets every variable of `required-env`. Can be
-    /// repeated; a later file takes precedence.
+    /// Check that this file and the image's environment set every variable of `required-env`. Can be repeated: a later
+    /// file takes precedence, as in Docker. (In the spec's `env-files`, an earlier one does.)
     #[arg(long, value_name = "FILE")]
     pub env_file: Vec<PathBuf>,
     /// Print findings as JSON.
@@ -340,7 +322,7 @@ pub struct CheckArguments {
     /// List all finding codes and their meaning. Checks nothing.
     #[arg(long, conflicts_with_all = ["sarif", "env_file", "set", "platform"])]
     pub codes: bool,
-    /// Number of threads that read, check and pack. Does not affect the image. [default: number of processors, at most 8]
+    /// Number of threads that read and check. [default: number of processors, at most 8]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
     /// Lockfile.
@@ -371,16 +353,22 @@ Examples:
 
 /// `ocitect push`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  ocitect push oci:build/oci:1.0 ghcr.io/me/app:1.0 ghcr.io/me/app:latest")]
+#[command(after_help = "\
+Prints NAME@DIGEST of the image. With several platforms, the pushed image is an
+index that lists only these.
+
+Example:
+  # Push one image under two tags
+  ocitect push oci:build/oci:1.0 ghcr.io/me/app:1.0 ghcr.io/me/app:latest")]
 pub struct PushArguments {
-    /// The image: oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or a reference.
+    /// The image to read: oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF] or a reference.
     pub source: String,
-    /// Reference to push to. Can be repeated.
+    /// Where to push it, such as ghcr.io/me/app:1.0. Can be repeated.
     #[arg(required = true, value_name = "REF")]
     pub references: Vec<String>,
-    /// Push only this platform of a multi-platform image.
-    #[arg(long, value_name = "OS/ARCH")]
-    pub platform: Option<String>,
+    /// Push only this platform of a multi-platform image. Can be repeated: several platforms are pushed as a new index.
+    #[arg(long, value_name = "OS/ARCH", value_delimiter = ',')]
+    pub platform: Vec<String>,
     /// Registries.
     #[command(flatten)]
     pub registry: RegistryArguments,
@@ -388,22 +376,38 @@ pub struct PushArguments {
 
 /// `ocitect copy`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  ocitect copy ghcr.io/me/app:1.0 oci:mirror:1.0
-  ocitect copy oci-archive:app.tar registry.internal/me/app:1.0
-  ocitect copy --platform linux/amd64 oci:build/oci docker-archive:app.tar:registry.internal/me/app:1.0")]
+#[command(after_help = COPY_EXAMPLES)]
 pub struct CopyArguments {
     /// The image to read: oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF] or a reference.
     pub source: String,
     /// Where to write it, in the same forms.
     pub target: String,
-    /// Copy only this platform of a multi-platform image.
-    #[arg(long, value_name = "OS/ARCH")]
-    pub platform: Option<String>,
+    /// Copy only this platform of a multi-platform image. Can be repeated: several platforms are copied as a new index.
+    #[arg(long, value_name = "OS/ARCH", value_delimiter = ',')]
+    pub platform: Vec<String>,
     /// Registries.
     #[command(flatten)]
     pub registry: RegistryArguments,
 }
+
+const COPY_EXAMPLES: &str = "\
+The copy of a whole image, or of one platform, keeps its digest. With several
+platforms, the copy is an index that lists only these.
+
+Examples:
+  # Copy from a registry into a layout
+  ocitect copy ghcr.io/me/app:1.0 oci:mirror:1.0
+
+  # Push an archive
+  ocitect copy oci-archive:app.tar registry.internal/me/app:1.0
+
+  # Copy two platforms
+  ocitect copy --platform linux/amd64,linux/arm64 \\
+      docker.io/library/node:22 registry.internal/node:22
+
+  # Write an archive for `docker load`
+  ocitect copy --platform linux/amd64 oci:build/oci \\
+      docker-archive:app.tar:ghcr.io/me/app:1.0";
 
 /// `ocitect inspect`.
 #[derive(Debug, Args)]
@@ -411,7 +415,7 @@ pub struct CopyArguments {
   ocitect inspect oci:build/oci
   ocitect inspect --json ghcr.io/me/app:1.0 | jq -r .digest")]
 pub struct InspectArguments {
-    /// The image.
+    /// The image: oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF] or a reference.
     pub image: String,
     /// Show only this platform.
     #[arg(long, value_name = "OS/ARCH")]
@@ -430,12 +434,12 @@ pub struct InspectArguments {
   ocitect ls --platform linux/amd64 oci:build/oci
   ocitect ls --json ghcr.io/me/app:1.0 /app")]
 pub struct LsArguments {
-    /// The image.
+    /// The image: oci:DIR[:TAG], oci-archive:FILE[:TAG], docker-archive:FILE[:REF] or a reference.
     pub image: String,
     /// Path in the image. Lists the file, or everything below the directory.
     #[arg(default_value = "/")]
     pub path: OsString,
-    /// Platform of a multi-platform image. [default: the platform of this machine, if the image has it]
+    /// Platform to list. [default: the platform of this machine, if the image has it]
     #[arg(long, value_name = "OS/ARCH")]
     pub platform: Option<String>,
     /// Print one JSON object per file.
@@ -444,28 +448,4 @@ pub struct LsArguments {
     /// Registries.
     #[command(flatten)]
     pub registry: RegistryArguments,
-}
-
-/// `ocitect login`.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  echo \"$TOKEN\" | ocitect login ghcr.io --username me --password-stdin")]
-pub struct LoginArguments {
-    /// The registry: HOST[:PORT].
-    #[arg(value_name = "HOST")]
-    pub registry: String,
-    /// Registries.
-    #[command(flatten)]
-    pub options: RegistryArguments,
-}
-
-/// `ocitect logout`.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  ocitect logout ghcr.io")]
-pub struct LogoutArguments {
-    /// The registry: HOST[:PORT].
-    #[arg(value_name = "HOST")]
-    pub registry: String,
-    /// File with credentials. [default: as for login]
-    #[arg(long, value_name = "FILE")]
-    pub authfile: Option<PathBuf>,
 }

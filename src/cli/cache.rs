@@ -51,13 +51,12 @@ pub struct CacheArguments {
 /// The commands of `ocitect cache`.
 #[derive(Debug, Subcommand)]
 enum CacheCommand {
-    /// Delete the least recently used entries, or unreachable blobs of a layout
+    /// Delete least recently used entries, or unused blobs of a layout
     #[command(after_help = "\
-With --layout, deletes the blobs of that OCI layout that are not reachable from \
-its index.json through indexes, manifests and their referrers (signatures, \
-SBOMs), and leaves the cache alone. If an image of the layout is damaged or of an \
-unknown kind, nothing is deleted. A lockfile can pin an image that no tag reaches \
-any more.
+With --layout, deletes the blobs of that OCI layout that its index.json does not \
+reach through indexes, manifests and referrers (signatures, SBOMs). The cache is \
+not changed. If an image of the layout is damaged or of an unknown kind, nothing \
+is deleted. If a lockfile pins an image that was deleted, run `ocitect update`.
 
 Examples:
   # Prune to the limit, and remove what killed processes left
@@ -72,12 +71,12 @@ Examples:
     Prune(PruneArguments),
     /// Verify all entries and delete damaged ones
     #[command(after_help = "\
-Deleted entries are created again when they are needed. So the exit status is 0, \
-and 1 only if a damaged entry could not be deleted.
+Deleted entries are created again when they are needed: the exit status is 0. It \
+is 1 if a damaged entry could not be deleted.
 
 Examples:
   ocitect cache verify
-  ocitect cache verify --json | jq '.unsound | length'")]
+  ocitect cache verify --json | jq '.damaged | length'")]
     Verify,
 }
 
@@ -215,7 +214,7 @@ fn verify(cache: &Cache, is_json: bool) -> Result<(), Failed> {
             .iter()
             .map(|(path, found)| json!({ "path": name(path), "finding": what(found) }));
         let entries: Vec<_> = entries.collect();
-        print_json(&json!({ "sound": { "files": sound.files, "size_bytes": sound.size_bytes }, "unsound": entries }))?;
+        print_json(&json!({ "intact": { "files": sound.files, "size_bytes": sound.size_bytes }, "damaged": entries }))?;
     } else {
         let lines = unsound
             .iter()

@@ -1,4 +1,4 @@
-//! `ocitect push` and `ocitect copy`: copying of images without changes.
+//! `ocitect push` and `ocitect copy`: copying of images, or of some of their platforms, without changes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use super::{
 };
 use crate::build::{Observer, Target, TargetPlace, TransferTasks, Transports, check_copy};
 use crate::environment::Environment;
-use crate::model::{ImageName, Reference, Repository, Root, Selector, Tag};
-use crate::store::{ReadEntry, Source, list_entries, read_listed, select_platform};
+use crate::model::{ImageName, Platform, Reference, Repository, Root, Selector, Tag};
+use crate::store::{ReadEntry, Source, list_entries, read_listed, select_platforms};
 use crate::transfer;
 
 /// Pushes one image under several references, and prints its `NAME@DIGEST` at the end.
@@ -36,7 +36,7 @@ pub async fn push(arguments: &PushArguments, output: &OutputArguments, environme
     let targets: Vec<Target> = targets.collect();
     transports.expect(&targets);
     interrupt::expect(&targets, environment.journal_directory());
-    let image = Opened::open(&transports, source, arguments.platform.as_deref(), &observer).await?;
+    let image = Opened::open(&transports, source, &arguments.platform, &observer).await?;
     for target in &targets {
         image.copy(&transports, target, None, &observer).await?;
     }
@@ -67,7 +67,7 @@ pub async fn copy(arguments: &CopyArguments, output: &OutputArguments, environme
     if let ImageName::Registry(reference) = &target {
         transports.expect(&[Target::registry(reference.repository.clone(), Vec::new())]);
     }
-    let image = Opened::open(&transports, source, arguments.platform.as_deref(), &observer).await?;
+    let image = Opened::open(&transports, source, &arguments.platform, &observer).await?;
     let (target, name) = match target {
         ImageName::Registry(reference) => {
             check_target(&reference)?;
@@ -113,15 +113,15 @@ impl Opened {
     async fn open(
         transports: &Transports,
         name: ImageName,
-        platform: Option<&str>,
+        platforms: &[String],
         observer: &Arc<dyn Observer>,
     ) -> Result<Self, Failure> {
+        let platforms = platforms.iter().map(|text| parse_platform(text));
+        let platforms: Vec<Platform> = platforms.collect::<Result<_, _>>()?;
         let (source, selector) = transports.source(&name).await?;
         let mut root = resolve(source.as_ref(), &selector, &name, observer).await?;
-        if let Some(platform) = platform {
-            let platform = parse_platform(platform)?;
-            let found = select_platform(source.as_ref(), &root, &platform).await?;
-            root = Root::Manifest(found.image.manifest().clone());
+        if !platforms.is_empty() {
+            root = select_platforms(source.as_ref(), &root, &platforms).await?;
         }
         Ok(Self {
             name,
@@ -162,7 +162,7 @@ impl Opened {
                         self.name,
                         platforms.join(", ")
                     ),
-                    &format!("choose one with --platform {first}"),
+                    &format!("choose one platform, for example with --platform {first}"),
                 ))
             }
         }

@@ -1,10 +1,11 @@
 //! What the command line adds to the environment: its own options, and secrets on standard input.
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::arguments::RegistryArguments;
+use super::arguments::{ConnectionArguments, RegistryArguments};
 use super::failure::Failure;
 use super::stderr;
 use crate::build::{Event, Observer, Transports};
@@ -63,8 +64,11 @@ impl Environment {
         let options = RegistryOptions {
             notice,
             warning,
-            ..self.registry_options(arguments, explicit)?
+            ..self.registry_options(&arguments.connection, arguments.authfile.as_deref(), explicit)?
         };
+        if let Some(text) = insecure_warning(&options) {
+            observer.event(Event::Warning(text));
+        }
         let client = Client::new(options)?;
         Ok(Transports::new(client, self.scratch_directory(), || {
             Box::new(std::io::stdout())
@@ -74,24 +78,30 @@ impl Environment {
     /// Returns the files other than images that the command line names and that are read.
     pub fn files_read(&self, arguments: &RegistryArguments) -> Vec<PathBuf> {
         let auth_file = self.auth_file(arguments.authfile.as_deref());
-        arguments.ca_file.iter().cloned().chain(auth_file).collect()
+        arguments.connection.ca_file.iter().cloned().chain(auth_file).collect()
     }
 
     /// Returns the settings for access to registries.
     pub fn registry_options(
         &self,
-        arguments: &RegistryArguments,
+        connection: &ConnectionArguments,
+        authfile: Option<&Path>,
         explicit: Vec<Login>,
     ) -> Result<RegistryOptions, Failure> {
+        let plain_http = hosts("--plain-http", &connection.plain_http)?;
+        let skip_verify = hosts("--insecure-tls", &connection.insecure_tls)?;
+        if let Some(host) = plain_http.intersection(&skip_verify).next() {
+            return Err(Failure::usage(
+                &format!("{host} is given to both --plain-http and --insecure-tls"),
+                "use --plain-http if the registry does not use TLS, and --insecure-tls if it does",
+            ));
+        }
         Ok(RegistryOptions {
-            plain_http: arguments
-                .plain_http
-                .iter()
-                .map(|text| plain_http_host(text))
-                .collect::<Result<_, _>>()?,
-            ca_files: arguments.ca_file.clone(),
+            plain_http,
+            skip_verify,
+            ca_files: connection.ca_file.clone(),
             secrets: stderr::secrets().clone(),
-            ..self.registries(arguments.authfile.as_deref(), explicit)
+            ..self.registries(authfile, explicit)
         })
     }
 
@@ -129,16 +139,28 @@ fn check_auth_file(file: Option<&Path>) -> Result<(), Failure> {
     }
 }
 
-/// Returns the registry of `--plain-http`, `HOST[:PORT]`.
-fn plain_http_host(text: &str) -> Result<String, Failure> {
-    registry_name(text).map_err(|host| {
-        let message = format!("--plain-http {}: not a registry", escape(text.as_bytes()));
-        let example = host.as_deref().unwrap_or("localhost:5000");
-        Failure::usage(
-            &message,
-            &format!("give only the host and port: --plain-http {example}"),
+/// Returns the warning about registries whose certificates are not verified.
+pub fn insecure_warning(options: &RegistryOptions) -> Option<String> {
+    let hosts: Vec<&str> = options.skip_verify.iter().map(String::as_str).collect();
+    (!hosts.is_empty()).then(|| {
+        format!(
+            "--insecure-tls: the certificate of {} is not verified; an attacker on the network can read credentials and \
+             replace images",
+            hosts.join(", ")
         )
     })
+}
+
+/// Returns the registries that an option names, each `HOST[:PORT]`.
+fn hosts(option: &str, texts: &[String]) -> Result<BTreeSet<String>, Failure> {
+    let host = |text: &String| {
+        registry_name(text).map_err(|host| {
+            let message = format!("{option} {}: not a registry", escape(text.as_bytes()));
+            let example = host.as_deref().unwrap_or("localhost:5000");
+            Failure::usage(&message, &format!("give only the host and port: {option} {example}"))
+        })
+    };
+    texts.iter().map(host).collect()
 }
 
 /// Parses `HOST[:PORT]`, by the rules of references. If the text has more parts, such as an address, the error is its

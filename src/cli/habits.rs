@@ -4,8 +4,16 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::model::escape;
 
+/// What replaces the options of other tools that allow registries without TLS, or with any certificate.
+const TLS_HELP: &str = "use --plain-http HOST for a registry without TLS, --ca-file FILE for its certificate, or --insecure-tls HOST \
+                        to skip the verification";
+
+/// What replaces an earlier form of `update`.
+const SPEC_HELP: &str =
+    "give the spec as an argument, and the images of `update` with --image: ocitect update DIR --image NAME";
+
 /// Long and short options, with their replacements.
-const OPTIONS: [(&str, &str); 58] = [
+const OPTIONS: [(&str, &str); 59] = [
     (
         "--add-host",
         "ocitect does not run build commands, so it needs no hosts",
@@ -40,10 +48,7 @@ const OPTIONS: [(&str, &str); 58] = [
         "--dest-creds",
         "use --username USER --password-stdin, or run `ocitect login`",
     ),
-    (
-        "--dest-tls-verify",
-        "use --plain-http HOST for a registry without TLS, or --ca-file FILE for its certificate",
-    ),
+    ("--dest-tls-verify", TLS_HELP),
     ("--destination", "use --push -t REF"),
     (
         "--dockerfile",
@@ -66,14 +71,8 @@ const OPTIONS: [(&str, &str); 58] = [
         "the last line of standard output is NAME@DIGEST; --metadata FILE writes it as JSON",
     ),
     ("--image", "use -t REF"),
-    (
-        "--insecure",
-        "use --plain-http HOST for a registry without TLS, or --ca-file FILE for its certificate",
-    ),
-    (
-        "--insecure-registry",
-        "use --plain-http HOST for a registry without TLS, or --ca-file FILE for its certificate",
-    ),
+    ("--insecure", TLS_HELP),
+    ("--insecure-registry", TLS_HELP),
     ("--label", "set `labels` in [config] of the spec"),
     (
         "--load",
@@ -112,6 +111,7 @@ const OPTIONS: [(&str, &str); 58] = [
         "--secret",
         "ocitect does not run build commands, so it needs no secrets",
     ),
+    ("--spec", SPEC_HELP),
     (
         "--squash",
         "each [[layers]] table of the spec is one layer: use fewer tables",
@@ -123,10 +123,7 @@ const OPTIONS: [(&str, &str); 58] = [
         "a spec describes one image: write a spec for each, and give it as an argument",
     ),
     ("--tarball", "use -o oci-archive:FILE or -o docker-archive:FILE"),
-    (
-        "--tls-verify",
-        "use --plain-http HOST for a registry without TLS, or --ca-file FILE for its certificate",
-    ),
+    ("--tls-verify", TLS_HELP),
     ("--timestamp", "set SOURCE_DATE_EPOCH in the environment"),
     ("-u", "use --username USER --password-stdin"),
     ("--user", "set `user` in [config] of the spec"),
@@ -191,7 +188,8 @@ pub(super) fn explain(mut error: clap::Error) -> clap::Error {
         return error;
     };
     let written = written.split('=').next().unwrap_or_default();
-    if let Some((_, help)) = table.iter().find(|(known, _)| *known == written) {
+    let known = table.iter().find(|(known, _)| *known == written).map(|(_, help)| *help);
+    if let Some(help) = known.or_else(|| is_second_image(&error, written).then_some(SPEC_HELP)) {
         for guess in [
             ContextKind::SuggestedArg,
             ContextKind::SuggestedSubcommand,
@@ -199,9 +197,15 @@ pub(super) fn explain(mut error: clap::Error) -> clap::Error {
         ] {
             error.remove(guess);
         }
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![(*help).into()]));
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![help.into()]));
     }
     error
+}
+
+/// Returns `true` for a second argument of `update`, which took the names of images in an earlier form.
+fn is_second_image(error: &clap::Error, written: &str) -> bool {
+    let usage = error.get(ContextKind::Usage).map(ToString::to_string);
+    !written.starts_with('-') && usage.is_some_and(|usage| usage.contains("ocitect update"))
 }
 
 /// The kinds of buildx's `--output type=KIND,dest=FILE`, with the transport to use instead.
@@ -283,6 +287,18 @@ mod tests {
         assert!(told(&["ocitect", "build", "-f", "x"]).contains("give the spec as an argument: ocitect build FILE"));
         assert!(told(&["ocitect", "build", "--no-cache"]).contains("the cache never changes an image"));
         assert!(told(&["ocitect", "build", "--tls-verify=false"]).contains("--plain-http HOST"));
+        assert!(told(&["ocitect", "build", "--tls-verify=false"]).contains("--insecure-tls HOST"));
+        for words in [
+            &["ocitect", "update", "node", "--spec", "app"][..],
+            &["ocitect", "update", "node", "python"],
+        ] {
+            assert!(
+                told(words).contains("ocitect update DIR --image NAME"),
+                "{}",
+                told(words)
+            );
+        }
+        assert!(!told(&["ocitect", "build", "a", "b"]).contains("--image NAME"));
         assert!(told(&["ocitect", "pull", "x"]).contains("`ocitect copy REF oci:DIR`"));
         assert!(told(&["ocitect", "buidl"]).contains("build"));
     }

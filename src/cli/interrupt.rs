@@ -4,12 +4,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::arguments::Progress;
 use super::failure::Failure;
-use super::progress;
+use super::{progress, terminal};
 use crate::build::{Target, TargetPlace};
 use crate::store::local;
 
@@ -75,18 +75,28 @@ fn lock() -> MutexGuard<'static, Outputs> {
 /// Handles the signals on the runtime. A signal that was ignored at the start, as by nohup, stays ignored.
 pub fn watch(runtime: &Runtime, progress: Progress) {
     for (number, name) in SIGNALS {
-        if is_ignored(number) {
-            continue;
-        }
-        runtime.spawn(async move {
-            let Ok(mut signals) = signal(SignalKind::from_raw(number)) else {
-                return;
-            };
-            if signals.recv().await.is_some() {
-                end(number, name, progress);
-            }
-        });
+        watch_one(runtime.handle(), number, name, progress);
     }
+}
+
+/// Also handles SIGQUIT (Ctrl-\), which would leave a terminal without echo. It ends other runs at once, by default with
+/// a core dump.
+pub fn watch_quit(progress: Progress) {
+    watch_one(&Handle::current(), libc::SIGQUIT, "SIGQUIT", progress);
+}
+
+fn watch_one(runtime: &Handle, number: libc::c_int, name: &'static str, progress: Progress) {
+    if is_ignored(number) {
+        return;
+    }
+    runtime.spawn(async move {
+        let Ok(mut signals) = signal(SignalKind::from_raw(number)) else {
+            return;
+        };
+        if signals.recv().await.is_some() {
+            end(number, name, progress);
+        }
+    });
 }
 
 /// Returns `true` if a signal is ignored.
@@ -99,6 +109,7 @@ fn is_ignored(number: libc::c_int) -> bool {
 }
 
 fn end(number: libc::c_int, name: &str, progress: Progress) {
+    terminal::restore();
     local::remove_own_temporary_files();
     progress::clear_bars();
     let status = STATUS_OF_SIGNALS + u8::try_from(number).unwrap_or(0);

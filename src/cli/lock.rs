@@ -66,17 +66,32 @@ fn show(spec: &Spec, as_json: bool) -> Done {
 
 /// Updates pins, and prints what changed.
 pub async fn update(arguments: &UpdateArguments, output: &OutputArguments, environment: &Environment) -> Done {
+    check_is_spec(&arguments.spec)?;
     let spec = Spec::load(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
     let observer = progress::observer(output.progress, output.verbose > 0);
     let transports = transports(&spec, environment, &arguments.registry, &observer)?;
     let _traffic = progress::TrafficAtEnd::of(&transports, &observer);
     let options = environment.build_options(None)?;
-    let changes = build::update_lock(&spec, &arguments.bases, &options, &transports, &observer).await?;
+    let changes = build::update_lock(&spec, &arguments.image, &options, &transports, &observer).await?;
     if arguments.json {
         let images: Vec<_> = changes.iter().map(build::ImageChange::to_json).collect();
         return print_json(&json!({ "lock": shown(&spec.lock_path()), "images": images }));
     }
     print(lock_text::changes(&changes).as_bytes())
+}
+
+/// Rejects the name of an image in the place of the spec, with the command line to use instead.
+fn check_is_spec(path: &Path) -> Done {
+    let text = path.to_string_lossy();
+    let looks_like_path = path.exists() || text.ends_with(".toml") || text.starts_with(['.', '/']);
+    if looks_like_path {
+        return Ok(());
+    }
+    let name = shown(path);
+    Err(Failure::usage(
+        &format!("there is no spec {name}: no such file or directory"),
+        &format!("to update the image {name} only, write `ocitect update --image {name}`"),
+    ))
 }
 
 /// Prints which pins would move, and fails if one would.

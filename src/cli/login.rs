@@ -1,9 +1,10 @@
 //! `ocitect login` and `ocitect logout`.
 
-use super::arguments::{LoginArguments, LogoutArguments, OutputArguments};
+use super::arguments::{LoginArguments, LogoutArguments, OutputArguments, Progress};
 use super::environment::{self, read_secret};
 use super::failure::Failure;
-use super::{Done, progress};
+use super::terminal::Terminal;
+use super::{Done, interrupt, progress};
 use crate::environment::Environment;
 use crate::model::escape;
 use crate::registry::{Client, Login, remove_login, store_login};
@@ -11,20 +12,22 @@ use crate::registry::{Client, Login, remove_login, store_login};
 /// Checks credentials at the registry, and stores them if they are accepted.
 pub async fn login(arguments: &LoginArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let registry = registry_name(&arguments.registry)?;
-    let Some(user) = arguments.options.username.clone() else {
-        return Err(Failure::usage(
-            "no user name was given",
-            &format!("echo \"$TOKEN\" | ocitect login {registry} --username USER --password-stdin"),
-        ));
+    let authfile = arguments.authfile.as_deref();
+    let options = environment.registry_options(&arguments.connection, authfile, Vec::new())?;
+    let file = environment.login_file(authfile)?;
+    if let Some(text) = environment::insecure_warning(&options) {
+        progress::warn(output.progress, &text);
+    }
+    let login = match &arguments.username {
+        Some(user) if arguments.password_stdin => Login {
+            registry: registry.clone(),
+            user: user.clone(),
+            secret: read_secret()?,
+        },
+        user => asked_login(&registry, user.clone(), output.progress).await?,
     };
-    let login = Login {
-        registry: registry.clone(),
-        user,
-        secret: read_secret()?,
-    };
-    let client = Client::new(environment.registry_options(&arguments.options, Vec::new())?)?;
+    let client = Client::new(options)?;
     let is_checked = client.check_login(&login).await?;
-    let file = environment.login_file(arguments.options.authfile.as_deref())?;
     let kept = store_login(&file, environment.helper_path().as_deref(), &login).await?;
     let user = escape(login.user.as_bytes());
     progress::note(
@@ -36,6 +39,46 @@ pub async fn login(arguments: &LoginArguments, output: &OutputArguments, environ
         progress::warn(output.progress, &text);
     }
     Ok(())
+}
+
+/// Asks on the terminal for the password, and for the user if none was given.
+async fn asked_login(registry: &str, user: Option<String>, progress: Progress) -> Result<Login, Failure> {
+    let shown_user = user.as_deref().map_or("USER".into(), |user| escape(user.as_bytes()));
+    let help = format!("echo \"$TOKEN\" | ocitect login -u {shown_user} --password-stdin {registry}");
+    let failed = |what: &str, reason: &str| Failure::usage(&format!("cannot ask for the {what}: {reason}"), &help);
+    let Some(terminal) = Terminal::open() else {
+        let what = if user.is_some() {
+            "password"
+        } else {
+            "user name and password"
+        };
+        return Err(failed(
+            what,
+            "standard input is not a terminal, and --password-stdin was not given",
+        ));
+    };
+    interrupt::watch_quit(progress);
+    let user = match user {
+        Some(user) => user,
+        None => {
+            let typed = terminal.ask("Username: ").await;
+            let typed = typed.map_err(|error| failed("user name", &error.to_string()))?;
+            typed.trim().to_owned()
+        }
+    };
+    if user.is_empty() {
+        return Err(failed("password", "the user name is empty"));
+    }
+    let secret = terminal.ask_hidden("Password: ").await;
+    let secret = secret.map_err(|error| failed("password", &error.to_string()))?;
+    if secret.is_empty() {
+        return Err(failed("password", "nothing was entered"));
+    }
+    Ok(Login {
+        registry: registry.to_owned(),
+        user,
+        secret: secret.into(),
+    })
 }
 
 /// Removes the credentials of a registry.

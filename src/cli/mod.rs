@@ -27,6 +27,7 @@ mod progress;
 mod render;
 mod runtime;
 mod stderr;
+mod terminal;
 mod ticker;
 
 use std::ffi::OsString;

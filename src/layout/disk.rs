@@ -49,19 +49,14 @@ impl Layout {
     /// Opens an existing layout for reading.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if nothing exists at the path, and [`StoreError::Malformed`] if it is not a layout.
+    /// [`StoreError::Missing`] if nothing exists at the path, and [`StoreError::Malformed`] if it is not a layout.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let layout = Self { path: path.to_owned() };
         if layout.has_marker()? {
             return Ok(layout);
         }
-        let what = "an OCI layout".to_owned();
         if !path.exists() {
-            return Err(StoreError::NotFound {
-                what,
-                place: layout.place(),
-                help: None,
-            });
+            return Err(StoreError::Missing { place: layout.place() });
         }
         let help = if path.is_file() {
             Some(format!(

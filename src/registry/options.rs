@@ -10,8 +10,10 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use rustls_pki_types::CertificateDer;
+use url::Url;
 
 use super::certificates::{parsable_certificates, unusable};
+use super::origin::{endpoint, origin};
 use super::{ConfigFiles, RetryOptions, Secret, Secrets};
 use crate::store::StoreError;
 
@@ -59,6 +61,16 @@ pub struct RegistryOptions {
     pub warning: Notice,
     /// Receives every secret that is sent. Callers must mask these secrets in the client's output and errors.
     pub secrets: Secrets,
+}
+
+impl RegistryOptions {
+    /// Returns `true` if the certificate of the host at `url` is not verified: host and port are those of a registry in
+    /// `skip_verify`.
+    pub(super) fn skips_verification_at(&self, url: &Url) -> bool {
+        let is_at =
+            |registry: &String| endpoint(registry, url.scheme()).is_ok_and(|named| origin(&named) == origin(url));
+        self.skip_verify.iter().any(is_at)
+    }
 }
 
 /// Trusted certificate authorities, loaded at the first TLS connection: they are hundreds of files, and most builds
@@ -233,4 +245,31 @@ pub struct Credentials {
     pub environment: Vec<Login>,
     /// Value of `PATH`, in which `docker-credential-*` programs are searched. Without it no helpers are used.
     pub helper_path: Option<OsString>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verification_is_skipped_at_the_named_host_and_port_alone() {
+        let skips = |registry: &str, url: &str| {
+            let options = RegistryOptions {
+                skip_verify: [registry.to_owned()].into(),
+                ..RegistryOptions::default()
+            };
+            options.skips_verification_at(&url.parse().unwrap())
+        };
+        assert!(skips("r.example", "https://r.example/v2/"));
+        assert!(skips("r.example", "https://r.example:443/token"));
+        assert!(skips("r.example:443", "https://r.example/v2/"));
+        assert!(skips("r.example:5000", "https://R.example:5000/v2/"));
+        assert!(skips("[::1]:5000", "https://[::1]:5000/v2/"));
+        assert!(skips("docker.io", "https://registry-1.docker.io/v2/"));
+        assert!(!skips("docker.io", "https://auth.docker.io/token"));
+        assert!(!skips("r.example", "https://r.example:5000/v2/"));
+        assert!(!skips("r.example:5000", "https://r.example/v2/"));
+        assert!(!skips("r.example", "https://a.r.example/v2/"));
+        assert!(!skips("r.example", "https://r.example.org/v2/"));
+    }
 }

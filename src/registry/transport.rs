@@ -430,7 +430,7 @@ impl Transport {
             .flat_map(|root| names.iter().map(|name| root.join(name)));
         let directory: Option<PathBuf> = directories.into_iter().find(|directory| directory.is_dir());
         let mut terms = endpoint.map(|endpoint| endpoint.tls.clone()).unwrap_or_default();
-        terms.skip_verify |= names.iter().any(|name| self.options.skip_verify.contains(name));
+        terms.skip_verify |= self.options.skips_verification_at(url);
         HostTls { directory, terms }
     }
 }

@@ -19,6 +19,9 @@ const MAX_CONFIGS_READ: usize = 256;
 /// Annotation of BuildKit: the relation of an entry to another one.
 const REFERENCE_TYPE_ANNOTATION: &str = "vnd.docker.reference.type";
 
+/// Annotation of BuildKit: the digest of that other entry.
+pub(super) const REFERENCE_DIGEST_ANNOTATION: &str = "vnd.docker.reference.digest";
+
 /// Architecture and OS of an entry that is for no platform.
 const UNKNOWN: &str = "unknown";
 

@@ -35,6 +35,12 @@ pub enum StoreError {
         /// What exists instead, or how to fix it.
         help: Option<String>,
     },
+    /// A layout or an archive does not exist.
+    #[error("{place} does not exist")]
+    Missing {
+        /// The layout or the archive.
+        place: String,
+    },
     /// An image does not have the requested platform.
     #[error("{place} has no image for {wanted}")]
     NoPlatform {
@@ -287,7 +293,7 @@ fn io_help(error: &io::Error) -> Option<&'static str> {
 impl Diagnostic for StoreError {
     fn error_kind(&self) -> ErrorKind {
         match self {
-            Self::NotFound { .. } | Self::NoPlatform { .. } => ErrorKind::NotFound,
+            Self::NotFound { .. } | Self::Missing { .. } | Self::NoPlatform { .. } => ErrorKind::NotFound,
             Self::Several { .. } | Self::Malformed { .. } | Self::Unsupported { .. } | Self::ForeignTag { .. } => {
                 ErrorKind::Input
             }

@@ -17,6 +17,7 @@ pub mod output;
 mod put;
 mod read;
 mod resolve;
+mod restrict;
 mod verified;
 
 use std::pin::Pin;
@@ -42,6 +43,7 @@ pub use memory::MemoryStore;
 pub use put::put_bytes;
 pub use read::{read_config, read_image, read_root};
 pub use resolve::{PlatformMatch, select_platform};
+pub use restrict::select_platforms;
 pub use verified::{VerifiedReader, open};
 
 /// Bytes of a blob from a backend, not verified yet.

@@ -1,6 +1,6 @@
 //! Selection of the manifest for a platform.
 
-use super::entries::{ListedImage, ReadEntry, SkippedEntry, check_listed, list_entries, read_listed};
+use super::entries::{Entries, ListedImage, ReadEntry, SkippedEntry, check_listed, list_entries, read_listed};
 use super::{Source, StoreError, read_image};
 use crate::model::{Image, Platform, Root};
 
@@ -41,6 +41,19 @@ pub async fn select_platform(source: &dyn Source, root: &Root, wanted: &Platform
         Root::Index(index) => index.descriptor().digest,
     };
     let entries = list_entries(source, root).await?;
+    let (_, image) = nearest(source, &entries, wanted).await?;
+    Ok(PlatformMatch {
+        image,
+        index: Some(index),
+    })
+}
+
+/// Selects the entry of an index for `wanted`, and reads its image.
+pub(super) async fn nearest<'a>(
+    source: &dyn Source,
+    entries: &'a Entries,
+    wanted: &Platform,
+) -> Result<(&'a ListedImage, Image), StoreError> {
     let mut candidates: Vec<(u32, &ListedImage)> = entries
         .images
         .iter()
@@ -52,10 +65,7 @@ pub async fn select_platform(source: &dyn Source, root: &Root, wanted: &Platform
         match read_listed(source, listed).await? {
             ReadEntry::Image(image) => {
                 check_listed(source, listed, &image)?;
-                return Ok(PlatformMatch {
-                    image,
-                    index: Some(index),
-                });
+                return Ok((listed, image));
             }
             ReadEntry::Skipped(entry) => skipped.push(entry),
         }

@@ -126,7 +126,7 @@ fn damage_is_found_deleted_and_no_failure() {
     assert_eq!(said.lines().count(), damaged.len() + 1, "{said}");
     let again: Value = serde_json::from_str(&sandbox.ok(&["cache", "verify", "--json"]).stdout).unwrap();
     assert_eq!(
-        (again["unsound"].as_array().unwrap().len(), &again["sound"]["files"]),
+        (again["damaged"].as_array().unwrap().len(), &again["intact"]["files"]),
         (0, &(all.len() - damaged.len()).into())
     );
     assert_eq!(sandbox.ok(&["build"]).digest(), digest);

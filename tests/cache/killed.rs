@@ -44,7 +44,7 @@ fn kill(prepare: Prepare, at: Option<usize>, digest: &str) -> usize {
     let what = format!("{arguments:?}, killed before change {at:?}");
     if arguments[0] == "build" {
         let said: Value = serde_json::from_str(&sandbox.ok(&["cache", "verify", "--json"]).stdout).unwrap();
-        assert_eq!(said["unsound"].as_array().unwrap().len(), 0, "{what}: {said}");
+        assert_eq!(said["damaged"].as_array().unwrap().len(), 0, "{what}: {said}");
     }
     Outcome::of(sandbox.command(&arguments)).expect(0);
     assert_eq!(sandbox.ok(&["build", "-o", "oci:out"]).digest(), digest, "{what}");

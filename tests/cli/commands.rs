@@ -16,8 +16,12 @@ This page is the output of `ocitect COMMAND --help`. `ocitect man DIR` writes th
 
 /// Returns the output of `--help` on a terminal of 80 columns.
 fn help_of(sandbox: &Sandbox, command: &[&str]) -> String {
+    help_at(sandbox, command, "80")
+}
+
+fn help_at(sandbox: &Sandbox, command: &[&str], columns: &str) -> String {
     let mut process = sandbox.command(&[command, &["--help"]].concat());
-    process.env("COLUMNS", "80");
+    process.env("COLUMNS", columns);
     let outcome = crate::support::Outcome::of(process).expect(0);
     let lines: Vec<&str> = outcome.stdout.lines().map(str::trim_end).collect();
     lines.join("\n")
@@ -67,6 +71,24 @@ fn help_fits_a_terminal_of_80_columns() {
     append(&mut page, &sandbox, &[]);
     let wide: Vec<&str> = page.lines().filter(|line| line.chars().count() > 80).collect();
     assert!(wide.is_empty(), "{wide:#?}");
+}
+
+#[test]
+fn examples_are_not_wrapped() {
+    let sandbox = Sandbox::new();
+    let mut commands = vec![vec![], vec!["cache", "prune"], vec!["cache", "verify"]];
+    let top = commands_in(&help_of(&sandbox, &[]));
+    commands.extend(top.iter().map(|name| vec![name.as_str()]));
+    for command in commands {
+        let examples = |columns| {
+            let help = help_at(&sandbox, &command, columns);
+            let at = help
+                .find("\nExample")
+                .unwrap_or_else(|| panic!("no example in:\n{help}"));
+            help[at..].to_owned()
+        };
+        assert_eq!(examples("80"), examples("100"), "{command:?}");
+    }
 }
 
 #[test]

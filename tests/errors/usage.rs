@@ -227,10 +227,42 @@ fn options_and_commands_of_other_tools_are_explained() {
 fn an_update_of_an_image_without_a_base_says_that_there_is_none() {
     refused(
         &prepared(""),
-        &["update", "zzz"],
+        &["update", "--image", "zzz"],
         2,
         &["the spec has no image \"zzz\"", "help: the spec uses no images"],
     );
+}
+
+#[test]
+fn layouts_and_archives_that_do_not_exist() {
+    let sandbox = prepared("");
+    for name in ["oci:nowhere", "oci-archive:no.tar", "docker-archive:no.tar"] {
+        refused(
+            &sandbox,
+            &["inspect", name],
+            6,
+            &[&format!("error: {name} does not exist")],
+        );
+    }
+}
+
+#[test]
+fn an_update_in_its_earlier_form_says_the_new_one() {
+    let sandbox = prepared("");
+    let name = "docker.io/library/node:22";
+    refused(
+        &sandbox,
+        &["update", name],
+        2,
+        &[
+            &format!("there is no spec {name}"),
+            &format!("help: to update the image {name} only, write `ocitect update --image {name}`"),
+        ],
+    );
+    for arguments in [&["update", name, "--spec", "."][..], &["update", name, "node"]] {
+        refused(&sandbox, arguments, 2, &["tip: ", "ocitect update DIR --image NAME"]);
+    }
+    refused(&sandbox, &["update", "./zzz"], 2, &["cannot read ./zzz"]);
 }
 
 #[test]

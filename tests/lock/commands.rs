@@ -45,7 +45,7 @@ fn a_tag_that_moved_is_outdated_and_an_update_says_what_changed() {
     assert_eq!(project.run_cold(&["build", "app"]).expect(0).digest(), on_old);
 
     let before = fs::metadata(project.lock()).unwrap().modified().unwrap();
-    let said = project.sandbox.ok(&["update", &project.base(), "--spec", "app"]);
+    let said = project.sandbox.ok(&["update", "app", "--image", &project.base()]);
     for line in [
         &*format!("{}  {old} -> {new}", project.base()),
         "created    1970-01-01T00:00:00Z -> 1970-01-01T00:00:00Z",
@@ -62,7 +62,7 @@ fn a_tag_that_moved_is_outdated_and_an_update_says_what_changed() {
     project.sandbox.ok(&["outdated", "app"]);
     let text = project.lock_text();
     assert_eq!(
-        project.run_cold(&["update", "--spec", "app"]).expect(0).stdout,
+        project.run_cold(&["update", "app"]).expect(0).stdout,
         "no pin changed\n"
     );
     assert_eq!(project.lock_text(), text);
@@ -74,12 +74,7 @@ fn an_update_is_told_to_programs_too() {
     let old = project.push_base("1.0");
     project.sandbox.ok(&["lock", "app"]);
     let new = project.push_base("1.1");
-    let said = json_of(
-        &project
-            .sandbox
-            .ok(&["update", "--json", "--spec", "app/ocitect.toml"])
-            .stdout,
-    );
+    let said = json_of(&project.sandbox.ok(&["update", "--json", "app/ocitect.toml"]).stdout);
     assert_eq!(said["lock"], "app/ocitect.lock");
     let image = &said["images"][0];
     assert_eq!((&image["old_digest"], &image["new_digest"]), (&json!(old), &json!(new)));
@@ -115,7 +110,7 @@ fn one_image_is_updated_alone() {
     let before = project.lock_text();
     // Selected by the repository alone.
     let repository = project.base().replace(":latest", "");
-    project.sandbox.ok(&["update", &repository, "--spec", "app"]);
+    project.sandbox.ok(&["update", "app", "--image", &repository]);
     let after = project.lock_text();
     assert!(after.contains(&format!("index = \"{new}\"")));
     let start = format!("\nname = \"{}\"\n", other.base());
@@ -131,13 +126,13 @@ fn one_image_is_updated_alone() {
 
     let unknown = project
         .sandbox
-        .run(&["update", "lock/one-othr", "--spec", "app"])
+        .run(&["update", "app", "--image", "lock/one-othr"])
         .expect(2);
     unknown.says(&["the spec has no image \"lock/one-othr\"", "help:"]);
     let close = other.base().replace("latest", "latst");
     project
         .sandbox
-        .run(&["update", &close, "--spec", "app"])
+        .run(&["update", "app", "--image", &close])
         .expect(2)
         .says(&[&format!("did you mean {}?", other.base())]);
     assert_eq!(project.lock_text(), after);
@@ -214,7 +209,7 @@ fn a_digest_that_is_gone_is_told_from_a_tag_that_moved() {
     }
     tool("skopeo", &["delete", "--tls-verify=false", &reference(&old)]);
     let said = project.run_cold(&["build", "app"]).expect(6);
-    let update = format!("`ocitect update {}`", project.base());
+    let update = format!("`ocitect update --image {}`", project.base());
     said.says(&[
         &format!("{old} no longer exists"),
         &format!("the tag now points to {new}"),

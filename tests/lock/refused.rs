@@ -74,7 +74,7 @@ fn an_edited_lock_is_refused_by_every_command() {
             &["build", "app", "--locked"],
             &["lock", "app"],
             &["lock", "app", "--show"],
-            &["update", "--spec", "app"],
+            &["update", "app"],
             &["outdated", "app"],
         ] {
             let said = project.sandbox.run(arguments).expect(2);
@@ -100,7 +100,7 @@ fn a_newer_lock_is_refused_by_name() {
     for arguments in [
         &["build", "app"][..],
         &["lock", "app"],
-        &["update", "--spec", "app"],
+        &["update", "app"],
         &["outdated", "app"],
     ] {
         let said = project.sandbox.run(arguments).expect(2);

@@ -280,7 +280,7 @@ fn a_local_base_that_was_made_anew_is_told_of_until_the_pin_is_moved() {
         outcome.stderr
     );
     assert_eq!(outcome.digest(), first);
-    project.sandbox.ok(&["update", "--spec", "app"]);
+    project.sandbox.ok(&["update", "app"]);
     let outcome = project.sandbox.ok(&["build", "app"]);
     assert!(
         !outcome.stderr.contains("to update the pin") && outcome.digest() != first,

@@ -136,6 +136,106 @@ fn one_platform_is_copied_as_the_manifest_that_it_is() {
     assert!(!sandbox.path("other").exists());
 }
 
+/// Writes a layout `image` of three platforms.
+fn image_of_three(sandbox: &Sandbox) {
+    sandbox.write("files/name", "small\n");
+    let platforms = "[image]\nplatforms = [\"linux/amd64\", \"linux/arm64\", \"linux/s390x\"]\n";
+    let rest = "annotations = { \"org.example.kept\" = \"yes\" }\n";
+    let layer = "[[layers]]\nname = \"own\"\nfiles = [{ from = \"files/\", to = \"/own\" }]\n";
+    sandbox.spec(&format!("{platforms}{rest}{layer}"));
+    sandbox.ok(&["build", "-o", "oci:image"]);
+}
+
+#[test]
+fn several_platforms_are_copied_as_an_index_of_these_alone() {
+    let sandbox = Sandbox::new();
+    image_of_three(&sandbox);
+    let source = sandbox.layout("image").tagged("latest");
+    let whole = inspect(&sandbox, "oci:image")["digest"].clone();
+    let entries = source["manifests"].as_array().unwrap();
+    let remote = format!("{}:two", at("OPEN", "copy/platforms"));
+    // The order of the options does not matter.
+    let first = sandbox.ok(&[
+        "copy",
+        "--platform",
+        "linux/s390x,linux/amd64",
+        "oci:image",
+        "oci:two:2",
+    ]);
+    let again = [
+        "copy",
+        "--platform",
+        "linux/amd64",
+        "--platform",
+        "linux/s390x",
+        "oci:image",
+        &remote,
+    ];
+    assert_eq!(sandbox.ok(&again).digest(), first.digest());
+    let pushed = format!("{}:pushed", at("OPEN", "copy/platforms"));
+    let push = ["push", "--platform", "linux/amd64,linux/s390x", "oci:image", &pushed];
+    assert_eq!(sandbox.ok(&push).digest(), first.digest());
+    let copied = sandbox.layout("two").tagged("2");
+    assert_eq!(copied["manifests"], serde_json::json!([entries[0], entries[2]]));
+    assert_eq!(copied["annotations"], source["annotations"]);
+    assert_eq!(copied["mediaType"], source["mediaType"]);
+    // The index, two manifests, their configs, and the layer that they share.
+    assert_eq!(sandbox.layout("two").blob_count(), 6);
+    assert_eq!(inspect(&sandbox, &remote)["digest"], *first.digest());
+    // A copy of a copy is the same image. All platforms are the whole image.
+    let further = sandbox.ok(&["copy", "--platform", "linux/amd64,linux/s390x", &remote, "oci:further"]);
+    assert_eq!(further.digest(), first.digest());
+    let all = "linux/amd64,linux/arm64,linux/s390x";
+    assert_eq!(
+        sandbox
+            .ok(&["copy", "--platform", all, "oci:image", "oci:all"])
+            .digest(),
+        whole
+    );
+    // Two names of one platform are one platform.
+    let twice = sandbox.ok(&[
+        "copy",
+        "--platform",
+        "linux/arm64,linux/aarch64",
+        "oci:image",
+        "oci:one",
+    ]);
+    assert_eq!(twice.digest(), entries[1]["digest"]);
+}
+
+#[test]
+fn platforms_that_the_source_does_not_have_are_refused_with_those_that_it_has() {
+    let sandbox = Sandbox::new();
+    image_of_three(&sandbox);
+    for platforms in ["linux/amd64,linux/riscv64", "linux/riscv64,linux/amd64"] {
+        sandbox
+            .run(&["copy", "--platform", platforms, "oci:image", "oci:other"])
+            .expect(6)
+            .says(&[
+                "no image for linux/riscv64",
+                "available platforms: linux/amd64, linux/arm64, linux/s390x",
+            ]);
+    }
+    sandbox.ok(&["copy", "--platform", "linux/amd64", "oci:image", "oci:one"]);
+    sandbox
+        .run(&["copy", "--platform", "linux/amd64,linux/arm64", "oci:one", "oci:other"])
+        .expect(6)
+        .says(&["no image for linux/arm64", "available platforms: linux/amd64"]);
+    sandbox
+        .run(&["copy", "--platform", "linux/amd64,", "oci:image", "oci:other"])
+        .expect(2);
+    let archive = "docker-archive:other.tar:localhost/x:1";
+    sandbox
+        .run(&["copy", "--platform", "linux/amd64,linux/arm64", "oci:image", archive])
+        .expect(2)
+        .says(&[
+            "can hold one platform",
+            "linux/amd64, linux/arm64",
+            "--platform linux/amd64",
+        ]);
+    assert!(!sandbox.path("other").exists() && !sandbox.path("other.tar").exists());
+}
+
 #[test]
 fn a_docker_archive_becomes_an_image_over_its_blobs_as_they_are() {
     let sandbox = Sandbox::new();

@@ -10,6 +10,7 @@ mod login;
 mod mirrors;
 #[cfg(target_arch = "x86_64")]
 mod old_processor;
+mod prompt;
 mod proxy;
 mod push;
 mod read;

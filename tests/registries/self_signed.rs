@@ -234,3 +234,66 @@ fn files_of_certificates_that_are_no_files_or_too_large_are_refused_at_once() {
         .expect(2)
         .says(&["ca.crt", "expected a regular file"]);
 }
+
+const WARNING: &str = "warning: --insecure-tls: the certificate of ";
+
+#[test]
+fn a_registry_that_is_named_as_insecure_may_have_any_certificate_and_no_other_may() {
+    let sandbox = Sandbox::new();
+    small_image(&sandbox);
+    self_signed(
+        &sandbox,
+        "elsewhere",
+        &["subjectAltName=DNS:registry.example", NO_AUTHORITY],
+    );
+    sign(
+        &sandbox,
+        "ended",
+        &[NAMES, AUTHORITY],
+        ["20200101000000Z", "20200102000000Z"],
+    );
+    let elsewhere = Registry::start(&sandbox, "elsewhere");
+    let ended = Registry::start(&sandbox, "ended");
+    for registry in [&elsewhere, &ended] {
+        let push = ["push", "oci:image", &format!("{}/x:1", registry.host)];
+        sandbox.run(&push).expect(5).says(&["certificate"]);
+        let done = sandbox.ok(&[&push[..], &["--insecure-tls", &registry.host]].concat());
+        let warning = format!("{WARNING}{} is not verified", registry.host);
+        assert_eq!(done.stderr.matches(&warning).count(), 1, "{}", done.stderr);
+        assert_eq!(done.stderr.matches("--insecure-tls").count(), 1, "{}", done.stderr);
+    }
+    let reference = |registry: &Registry, tag| format!("{}/x:{tag}", registry.host);
+    let copy = ["copy", &reference(&elsewhere, "1"), &reference(&ended, "2")];
+    for (insecure, other) in [(&elsewhere, "has expired"), (&ended, "an untrusted authority")] {
+        let refused = sandbox.run(&[&copy[..], &["--insecure-tls", &insecure.host]].concat());
+        refused.expect(5).says(&[other]);
+    }
+    let both = ["--insecure-tls", &elsewhere.host, "--insecure-tls", &ended.host, "-q"];
+    let done = sandbox.ok(&[&copy[..], &both].concat());
+    let mut hosts = [&*elsewhere.host, &ended.host];
+    hosts.sort_unstable();
+    let hosts = format!("{} is not verified", hosts.join(", "));
+    done.says(&[WARNING, &hosts]);
+    // The same host with another port is another registry.
+    let other_port = ["--insecure-tls", "localhost", "--insecure-tls", "localhost:1"];
+    sandbox.run(&[&copy[..], &other_port].concat()).expect(5);
+}
+
+#[test]
+fn insecure_tls_is_tls_of_a_registry() {
+    let sandbox = Sandbox::new();
+    for (text, name) in [
+        ("https://registry.example/", "registry.example"),
+        ("*", "localhost:5000"),
+    ] {
+        sandbox
+            .run(&["inspect", "--insecure-tls", text, "localhost:1/x:1"])
+            .expect(2)
+            .says(&[text, "not a registry", &format!("--insecure-tls {name}")]);
+    }
+    let both = ["--insecure-tls", "localhost:1", "--plain-http", "localhost:1"];
+    sandbox
+        .run(&[&["inspect", "localhost:1/x:1"][..], &both].concat())
+        .expect(2)
+        .says(&["localhost:1 is given to both --plain-http and --insecure-tls"]);
+}

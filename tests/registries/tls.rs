@@ -96,6 +96,24 @@ fn certs_d_of_the_user_is_trusted_for_its_registry_alone() {
 }
 
 #[test]
+fn credentials_are_sent_to_a_registry_that_is_named_as_insecure() {
+    let sandbox = Sandbox::new();
+    let reference = at("TLS", "tls/insecure");
+    let push = push(&sandbox, &reference);
+    let insecure = ["--insecure-tls", &part("REGISTRY_TLS")];
+    sandbox
+        .ok(&[&push[..], &insecure].concat())
+        .says(&["can read credentials"]);
+    let registry = part("REGISTRY_TLS");
+    let login = ["login", &registry, "--username", "tester", "--password-stdin"];
+    let mut command = sandbox.command(&[&login[..], &insecure].concat());
+    sandbox.write("stdin", part("REGISTRY_TLS_PASSWORD"));
+    command.stdin(fs::File::open(sandbox.path("stdin")).unwrap());
+    let done = Outcome::of(command).expect(0).says(&["logged in to "]);
+    assert_eq!(done.stderr.matches("is not verified").count(), 1, "{}", done.stderr);
+}
+
+#[test]
 fn a_certificate_without_its_key_is_an_error() {
     let sandbox = Sandbox::new();
     let reference = at("TLS", "tls/unpaired");

@@ -11,7 +11,7 @@ pub struct OutputArguments {
     /// Print only errors and warnings, like --progress none.
     #[arg(short, long, global = true, conflicts_with = "progress")]
     pub quiet: bool,
-    /// When to use colors. By default on a terminal, unless NO_COLOR is set; CLICOLOR_FORCE sets them everywhere.
+    /// When to use colors. By default on a terminal; NO_COLOR turns them off, and CLICOLOR_FORCE on everywhere.
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto, hide_possible_values = true)]
     pub color: Color,
     /// Print details, such as requests and where credentials come from (never secrets). Repeat for more.
