@@ -7,6 +7,7 @@ mod check;
 mod cli;
 mod errors;
 mod faults;
+mod install;
 mod limits;
 mod lock;
 mod outputs;

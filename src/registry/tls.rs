@@ -106,8 +106,17 @@ fn unchecked_provider() -> Result<CryptoProvider, StoreError> {
     }
 }
 
-#[cfg(not(feature = "ring"))]
-const WITH_RING: &str = "install ocitect with the cargo feature `ring`: cargo install ocitect --features ring";
+/// The build for a processor that this one does not support.
+#[cfg(all(not(feature = "ring"), target_os = "linux", target_arch = "x86_64"))]
+const WITH_RING: &str = concat!(
+    "use the binary of the release that is made for all processors, ocitect-x86_64-unknown-linux-musl-ring-v",
+    env!("CARGO_PKG_VERSION"),
+    ".tgz, or compile it: cargo install --locked --no-default-features --features ring ocitect"
+);
+/// The build for a processor that this one does not support. Releases have none.
+#[cfg(all(not(feature = "ring"), not(all(target_os = "linux", target_arch = "x86_64"))))]
+const WITH_RING: &str = "compile ocitect with other cryptography: \
+                         cargo install --locked --no-default-features --features ring ocitect";
 
 /// Returns a missing processor feature that graviola asserts at its first use.
 #[cfg(all(feature = "graviola", target_arch = "x86_64"))]

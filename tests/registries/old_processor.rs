@@ -8,10 +8,15 @@ use crate::support::{Outcome, Sandbox, part};
 
 /// Runs the binary on a Haswell, which has no ADX.
 fn on_old_processor(sandbox: &Sandbox, arguments: &[&str]) -> Outcome {
+    on_processor("Haswell", sandbox, arguments)
+}
+
+/// Runs the binary on a processor that qemu emulates.
+fn on_processor(model: &str, sandbox: &Sandbox, arguments: &[&str]) -> Outcome {
     let own = sandbox.command(arguments);
     let mut command = Command::new("qemu-x86_64-static");
     command
-        .args(["-cpu", "Haswell"])
+        .args(["-cpu", model])
         .arg(own.get_program())
         .args(own.get_args())
         .env_clear();
@@ -34,12 +39,23 @@ fn plain_http_and_local_commands_work_there() {
 }
 
 #[test]
-fn tls_fails_there_with_what_to_do() {
+fn tls_fails_there_with_the_name_of_the_other_binary() {
     let sandbox = Sandbox::new();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let failed = on_old_processor(&sandbox, &["inspect", &format!("registry.invalid:{port}/x:1")]).expect(2);
-    failed.says(&[
-        "this processor does not support adx",
-        "help: install ocitect with the cargo feature `ring`",
-    ]);
+    let reference = format!("registry.invalid:{port}/x:1");
+    let archive = concat!(
+        "ocitect-x86_64-unknown-linux-musl-ring-v",
+        env!("CARGO_PKG_VERSION"),
+        ".tgz"
+    );
+    // A Haswell of 2013, a Sandy Bridge of 2011, and what virtual machines have if they show no other.
+    for (model, missing) in [("Haswell", "adx"), ("SandyBridge", "bmi1"), ("qemu64", "aes")] {
+        let failed = on_processor(model, &sandbox, &["inspect", &reference]).expect(2);
+        failed.says(&[
+            &format!("this processor does not support {missing}"),
+            "help: use the binary of the release",
+            archive,
+            "cargo install --locked --no-default-features --features ring ocitect",
+        ]);
+    }
 }

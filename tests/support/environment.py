@@ -25,6 +25,7 @@ import fetch_artifacts
 import make_bases
 import make_real_bases
 import registries
+import static_binary
 import token_server
 from registries import Registry
 
@@ -65,6 +66,8 @@ def leave(number: int, _frame):
 
 def build_up(directory: Path, stack: contextlib.ExitStack) -> dict:
     variables = {"OCITECT_TEST_DIR": directory}
+    # First, since it fails if the sources do not compile.
+    variables.update(static_binary.make(directory))
     # Not /var/tmp, where podman and skopeo spool, nor /tmp: leftover files of a failed test are removed with the rest.
     variables["TMPDIR"] = new_directory(directory / "tmp")
     variables.update(make_bases.make_all(new_directory(directory / "bases"), PARTS))

@@ -1,4 +1,5 @@
-//! File systems in memory for a single test, unmounted after it. The tests run as root, for whom modes do not apply.
+//! File systems in memory and bind mounts for a single test, unmounted after it. The tests run as root, for whom modes
+//! do not apply.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -24,6 +25,13 @@ impl Mount {
         fs::create_dir(&path).unwrap();
         let size = format!("size={size_kib}k");
         tool("mount", &["-t", "tmpfs", "-o", &size, "tmpfs", path.to_str().unwrap()]);
+        Self { path }
+    }
+
+    /// Mounts a file of the machine at `name` in the sandbox.
+    pub fn bind(sandbox: &Sandbox, source: &str, name: &str) -> Self {
+        let path = sandbox.write(name, "").path(name);
+        tool("mount", &["--bind", source, path.to_str().unwrap()]);
         Self { path }
     }
 

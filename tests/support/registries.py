@@ -149,7 +149,7 @@ def token(realm: str, service: str, issuer: str, bundle: Path) -> str:
 
 
 def make_ca(directory: Path):
-    """A CA, and a certificate by it for localhost and 127.0.0.1: ca.crt, server.crt, server.key."""
+    """A CA, and a certificate by it for localhost, hosts-only.test and 127.0.0.1: ca.crt, server.crt, server.key."""
     run = lambda *arguments: subprocess.run(
         ["openssl", *map(str, arguments)], check=True, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -159,7 +159,7 @@ def make_ca(directory: Path):
         "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", at("ca.key"), "-out", at("ca.crt"))
     run("req", *new_key, "-subj", "/CN=localhost", "-keyout", at("server.key"), "-out", at("server.csr"))
     at("server.ext").write_text(
-        "subjectAltName = DNS:localhost, IP:127.0.0.1\nbasicConstraints = critical, CA:FALSE\n"
+        "subjectAltName = DNS:localhost, DNS:hosts-only.test, IP:127.0.0.1\nbasicConstraints = critical, CA:FALSE\n"
         "keyUsage = critical, digitalSignature\nextendedKeyUsage = serverAuth\n"
     )
     run("x509", "-req", "-in", at("server.csr"), "-CA", at("ca.crt"), "-CAkey", at("ca.key"), "-CAcreateserial",
