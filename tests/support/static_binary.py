@@ -1,23 +1,32 @@
 """Links the binary statically, against the C library of the machine, for tests/install/static_binary.rs."""
 
 import json
-import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-# `--examples` matches nothing: it makes cargo build the dependencies with the features of the tests, so that all of them
-# and the library are those that the tests use. Only the binary itself is linked again.
-COMMAND = ["cargo", "rustc", "--locked", "--bin", "ocitect", "--examples", "--message-format=json-render-diagnostics"]
-STATIC = ["--", "-C", "target-feature=+crt-static"]
+# With the examples, dependencies have the features that the tests give them: nothing is compiled twice.
+BUILD = ["cargo", "build", "--locked", "--bin", "ocitect", "--examples", "--message-format=json-render-diagnostics"]
 
 
 def make(directory: Path) -> dict:
-    """Copies the binary to `directory`: cargo puts the ordinary one in its place when it builds the tests."""
-    command = [*COMMAND, *STATIC]
-    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True)
+    """Compiles `main.rs` against the library that the tests use, to a static binary in `directory`."""
+    done = subprocess.run(BUILD, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True)
     messages = [json.loads(line) for line in done.stdout.splitlines()]
-    (built,) = [message["executable"] for message in messages if message.get("executable")]
+    (library,) = [
+        Path(name)
+        for message in messages
+        if message["reason"] == "compiler-artifact" and message["target"]["name"] == "ocitect"
+        for name in message["filenames"]
+        if name.endswith(".rlib")
+    ]
+    edition = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]["edition"]
     target = directory / "ocitect-static"
-    shutil.copy2(built, target)
+    command = ["rustc", f"--edition={edition}", "--crate-type=bin", "--crate-name=ocitect", "src/main.rs"]
+    command += ["-C", "target-feature=+crt-static", "-o", target]
+    # The library's own file is beside the directory of its dependencies, and linked there too.
+    command += ["--extern", f"ocitect={library}", "-L", f"dependency={library.parent / 'deps'}"]
+    command += ["-L", f"dependency={library.parent}"]
+    subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, check=True)
     return {"OCITECT_TEST_STATIC": target}
