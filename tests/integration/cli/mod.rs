@@ -1,0 +1,6 @@
+//! The command line, with base images, real registries and real readers.
+
+mod first_page;
+mod hello;
+mod init;
+mod terminal;
