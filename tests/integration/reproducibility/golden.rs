@@ -12,8 +12,8 @@ use crate::support::Sandbox;
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/golden/build.txt");
 const UPDATE: &str = "OCITECT_UPDATE_GOLDEN";
 const HEAD: &str =
-    "# What tests/reproducibility builds of its fixture. Byte format 1 is what these digests say: a change is a new format.
-# Written by OCITECT_UPDATE_GOLDEN=1 tests/run --test reproducibility.
+    "# What tests/integration/reproducibility builds of its fixture. Byte format 1 is what these digests say: a change is a new format.
+# Written by OCITECT_UPDATE_GOLDEN=1 tests/run --test integration golden.
 ";
 const DIGESTS: &str = "## digests\n";
 

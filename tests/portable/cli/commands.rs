@@ -11,7 +11,7 @@ const HEAD: &str = "\
 
 This page is the output of `ocitect COMMAND --help`. `ocitect man DIR` writes the same as man pages.
 
-<!-- Generated. Write it again with: UPDATE_DOCS=1 tests/run --test cli commands -->
+<!-- Generated. Write it again with: UPDATE_DOCS=1 cargo test --test portable commands -->
 ";
 
 /// Returns the output of `--help` on a terminal of 80 columns.
