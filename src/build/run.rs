@@ -463,3 +463,6 @@ fn root(spec: &Spec, platforms: &[PlannedPlatform], images: &[Image]) -> Result<
     let index = index(&children, index_annotations(&plans), spec.image().media_types);
     index.map(Root::Index).map_err(BuildError::Index)
 }
+
+#[cfg(test)]
+mod tests;

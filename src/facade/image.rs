@@ -12,7 +12,7 @@ use crate::model::{
     self, Compression, Digest, Document, Family, ImageConfig, ImageManifest, ImageName, MediaType, Platform,
 };
 use crate::plan::{BaseImage, BuildPlan, PlanInput, plan};
-use crate::spec::{Base, CheckSpec, IgnoreFile, PlatformSpec};
+use crate::spec::{Base, CheckSpec, DEFAULT_MTIME_S, IgnoreFile, PlatformSpec};
 use crate::store::Source;
 use crate::tree::Facts;
 
@@ -222,7 +222,7 @@ impl Image {
             base_text,
             max_size_bytes: None,
             annotations: Default::default(),
-            mtime_s: 0,
+            mtime_s: DEFAULT_MTIME_S,
             ignore_file: IgnoreFile {
                 path: Default::default(),
                 required: false,

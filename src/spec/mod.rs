@@ -40,8 +40,8 @@ pub use convert::parse_size;
 pub use env_file::read as read_env_file;
 pub use error::{Diagnostics, SpecError};
 pub use schema::{
-    Base, CheckSpec, Command, ConfigSpec, DirSpec, FilesEntry, From, Group, Healthcheck, IgnoreFile, ImageSpec,
-    LayerSpec, LinkEntry, NameOrId, NamedImage, Owner, Ownership, Place, PlatformSpec, Remove, User,
+    Base, CheckSpec, Command, ConfigSpec, DEFAULT_MTIME_S, DirSpec, FilesEntry, From, Group, Healthcheck, IgnoreFile,
+    ImageSpec, LayerSpec, LinkEntry, NameOrId, NamedImage, Owner, Ownership, Place, PlatformSpec, Remove, User,
 };
 pub use shape::schema;
 

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 
 use crate::model::{Compression, Family, ImageName, Platform, Repository, Tag};
 
+/// Default time of files in seconds: some runtimes treat 0 as "no such file".
+pub const DEFAULT_MTIME_S: i64 = 1;
+
 /// A position in the spec, for messages. Without a line, the name of what is not in a file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Place {

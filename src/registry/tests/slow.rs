@@ -209,23 +209,14 @@ async fn a_peer_that_does_not_read_is_given_up() {
 
 /// An HTTP/2 server whose windows never open: it replies to requests without a body, and counts the others.
 #[cfg(feature = "graviola")]
-async fn closed_windows(directory: &std::path::Path, uploads: Arc<AtomicUsize>) -> String {
+async fn closed_windows(uploads: Arc<AtomicUsize>) -> String {
     use rustls_pki_types::pem::PemObject as _;
     use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-    let new = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=x";
-    let mut openssl = std::process::Command::new("openssl");
-    openssl.args(new.split(' ')).args([
-        "-addext",
-        "subjectAltName=IP:127.0.0.1",
-        "-out",
-        "own.crt",
-        "-keyout",
-        "own.key",
-    ]);
-    assert!(openssl.current_dir(directory).output().unwrap().status.success());
-    let certificate = CertificateDer::from_pem_file(directory.join("own.crt")).unwrap();
-    let key = PrivateKeyDer::from_pem_file(directory.join("own.key")).unwrap();
+    let certificate =
+        CertificateDer::from_pem_file(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tls/server.crt")).unwrap();
+    let key =
+        PrivateKeyDer::from_pem_file(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tls/server.key")).unwrap();
     let builder = rustls::ServerConfig::builder_with_provider(Arc::new(rustls_graviola::default_provider()));
     let builder = builder
         .with_safe_default_protocol_versions()
@@ -272,14 +263,13 @@ async fn closed_windows(directory: &std::path::Path, uploads: Arc<AtomicUsize>) 
 #[cfg(feature = "graviola")]
 #[tokio::test]
 async fn an_http2_window_that_never_opens_ends() {
-    let directory = tempfile::tempdir().unwrap();
     let uploads = Arc::new(AtomicUsize::new(0));
-    let host = closed_windows(directory.path(), Arc::clone(&uploads)).await;
+    let host = closed_windows(Arc::clone(&uploads)).await;
     let content = vec![7; 1024 * 1024];
     let descriptor = Descriptor::of(MediaType::OciLayer, &content);
     let source = MemoryStore::new("memory").with_blob(&descriptor, content);
     let options = RegistryOptions {
-        ca_files: vec![directory.path().join("own.crt")],
+        ca_files: vec![concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tls/ca.crt").into()],
         ..impatience()
     };
     let repository = Client::new(options)

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use super::super::error::Problem;
 use super::super::raw::{self, At, CompressionName, Document, MediaTypes, Text};
-use super::super::{Base, CheckSpec, DirSpec, Group, IgnoreFile, ImageSpec, Ownership, PlatformSpec, User};
+use super::super::{
+    Base, CheckSpec, DEFAULT_MTIME_S, DirSpec, Group, IgnoreFile, ImageSpec, Ownership, PlatformSpec, User,
+};
 use super::values::{account_name, id, mode, mtime_s, owner, size_bytes};
 use super::{Context, annotations, image_path_below_root, is_same, layers};
 use crate::model::{Compression, Family, Platform, Reference, Repository, Tag, escape};
@@ -14,9 +16,6 @@ pub(in super::super) const DEFAULT_IGNORE_FILE: &str = ".ocitectignore";
 
 /// The name for an image without a base, which is the default.
 const SCRATCH: &str = "scratch";
-
-/// Default time of files in seconds: some runtimes treat 0 as "no such file".
-const DEFAULT_MTIME_S: i64 = 1;
 
 /// Converts the settings that are the same for all platforms.
 pub(in super::super) fn identity(image: &raw::Image) -> Result<ImageSpec, Problem> {

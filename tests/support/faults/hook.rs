@@ -11,7 +11,6 @@ use super::http::Head;
 pub struct Hook {
     method: &'static str,
     text: String,
-    skip: usize,
     times: usize,
     met: AtomicUsize,
     pub(super) act: Act,
@@ -35,7 +34,6 @@ impl Hook {
         Self {
             method: "",
             text: String::new(),
-            skip: 0,
             times: usize::MAX,
             met: AtomicUsize::new(0),
             act,
@@ -108,11 +106,6 @@ impl Hook {
         }
     }
 
-    /// Skips so many matching requests.
-    pub fn after(self, skip: usize) -> Self {
-        Self { skip, ..self }
-    }
-
     /// Limits the hook to so many requests.
     pub fn times(self, times: usize) -> Self {
         Self { times, ..self }
@@ -124,6 +117,6 @@ impl Hook {
             return false;
         }
         let number = self.met.fetch_add(1, Ordering::SeqCst);
-        number >= self.skip && number - self.skip < self.times
+        number < self.times
     }
 }

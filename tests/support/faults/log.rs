@@ -18,8 +18,6 @@ pub struct Seen {
     pub is_cut: bool,
     /// The status of the reply; `None` if there was none (yet).
     pub status: Option<u16>,
-    /// The number of the server's connection, from 0.
-    pub connection: usize,
 }
 
 impl Seen {
@@ -28,10 +26,6 @@ impl Seen {
             .iter()
             .find(|(other, _)| other == name)
             .map(|(_, value)| value.as_str())
-    }
-
-    pub fn path(&self) -> &str {
-        self.target.split('?').next().unwrap_or_default()
     }
 
     /// Returns `METHOD TARGET -> STATUS`, with the body's size if it has one.
@@ -53,7 +47,7 @@ pub struct Log(Arc<Mutex<Vec<Seen>>>);
 
 impl Log {
     /// Records a request that begins, and returns its number.
-    pub fn begin(&self, head: &Head, connection: usize) -> usize {
+    pub fn begin(&self, head: &Head) -> usize {
         let method = head.method.clone();
         let target = head.target.clone();
         let headers = head.headers.clone();
@@ -62,7 +56,6 @@ impl Log {
             method,
             target,
             headers,
-            connection,
             ..Seen::default()
         });
         all.len() - 1

@@ -5,6 +5,7 @@
 pub mod answer;
 pub mod content;
 pub mod fake;
+pub mod fixtures;
 pub mod flavour;
 pub mod honeypot;
 pub mod hook;

@@ -190,8 +190,8 @@ impl Passage<'_> {
 
     fn request(&mut self, wire: &mut Wire<&TcpStream>, head: &Head) -> io::Result<()> {
         let new_number = || self.shared.connections.fetch_add(1, Ordering::SeqCst);
-        let connection = *self.number.get_or_insert_with(new_number);
-        let entry = self.shared.log.begin(head, connection);
+        self.number.get_or_insert_with(new_number);
+        let entry = self.shared.log.begin(head);
         let fault = self.shared.script.fault_of(head);
         *self.replies.lock().unwrap() = Replies {
             fault,
@@ -327,9 +327,7 @@ fn pass_back(shared: &Shared, client: &TcpStream, server: &TcpStream, replies: &
         let room = |limit: u64| count.min(usize::try_from(limit.saturating_sub(before)).unwrap_or(usize::MAX));
         let (passed, ending) = match fault {
             Some(Fault::CloseBeforeReply) => (0, Some(fault)),
-            Some(Fault::ResetInReply(limit) | Fault::StallInReply(limit)) if room(limit) < count => {
-                (room(limit), Some(fault))
-            }
+            Some(Fault::ResetInReply(limit)) if room(limit) < count => (room(limit), Some(fault)),
             _ => (count, None),
         };
         shared.answered_bytes.fetch_add(passed as u64, Ordering::SeqCst);
@@ -345,7 +343,6 @@ fn pass_back(shared: &Shared, client: &TcpStream, server: &TcpStream, replies: &
         }
         match ending.flatten() {
             Some(Fault::CloseBeforeReply) => return client.shutdown(Shutdown::Both),
-            Some(Fault::StallInReply(_)) => return swallow(server),
             Some(_) => {
                 replies.lock().unwrap().is_reset = true;
                 reset(client);
@@ -356,11 +353,4 @@ fn pass_back(shared: &Shared, client: &TcpStream, server: &TcpStream, replies: &
             None => {}
         }
     }
-}
-
-/// Reads until the peer ends the connection.
-fn swallow(mut server: &TcpStream) -> io::Result<()> {
-    let mut buffer = vec![0; PIECE_BYTES];
-    while server.read(&mut buffer)? != 0 {}
-    Ok(())
 }

@@ -17,8 +17,6 @@ pub enum Fault {
     CloseBeforeReply,
     /// After so many bytes of the body nothing is passed on any more, without an error.
     StallInBody(u64),
-    /// After so many bytes of the reply nothing is passed on any more.
-    StallInReply(u64),
     /// The request is delayed before it is passed on.
     Delay(Duration),
     /// The reply is passed on in pieces of so many bytes, with a pause after each.

@@ -2,9 +2,8 @@
 
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
@@ -32,7 +31,6 @@ struct Listening {
     handler: Box<Handler>,
     tls: Option<Arc<ServerConfig>>,
     log: Log,
-    connections: AtomicUsize,
 }
 
 impl Server {
@@ -41,7 +39,7 @@ impl Server {
         Self::listen("127.0.0.1", None, Box::new(handler))
     }
 
-    /// Serves HTTPS, as `localhost:PORT`, with the certificate of the test registries.
+    /// Serves HTTPS, as `localhost:PORT`; [`CA_FILE`] is its authority.
     pub fn start_tls(handler: impl Fn(&Head, &mut Body<'_>) -> Reply + Send + Sync + 'static) -> Self {
         Self::listen(
             "localhost",
@@ -56,12 +54,10 @@ impl Server {
         let log = Log::default();
         let is_over = Arc::new(AtomicBool::new(false));
         let over = is_over.clone();
-        let connections = AtomicUsize::new(0);
         let listening = Arc::new(Listening {
             handler,
             tls,
             log: log.clone(),
-            connections,
         });
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -99,13 +95,16 @@ impl Drop for Server {
     }
 }
 
-/// Returns the certificate of the test registries, for these protocols.
+/// Certificate of the authority that the servers' certificate is from.
+pub const CA_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tls/ca.crt");
+const CERTIFICATE_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tls/server.crt");
+const KEY_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/tls/server.key");
+
+/// Returns the configuration of a server as `localhost`, for these protocols.
 pub fn tls_config(protocols: &[&[u8]]) -> ServerConfig {
-    let ca = std::env::var("OCITECT_TEST_REGISTRY_TLS_CA").expect("the tests run within tests/run");
-    let directory = Path::new(&ca).parent().unwrap().to_owned();
-    let certificates = CertificateDer::pem_file_iter(directory.join("server.crt")).unwrap();
+    let certificates = CertificateDer::pem_file_iter(CERTIFICATE_FILE).unwrap();
     let certificates = certificates.collect::<Result<Vec<_>, _>>().unwrap();
-    let key = PrivateKeyDer::from_pem_file(directory.join("server.key")).unwrap();
+    let key = PrivateKeyDer::from_pem_file(KEY_FILE).unwrap();
     let provider = Arc::new(rustls_graviola::default_provider());
     let builder = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -129,7 +128,6 @@ impl Listening {
             None => Box::new(stream),
         };
         let mut wire = Wire::new(stream);
-        let mut number = None;
         loop {
             match wire.next()? {
                 Next::End => return Ok(()),
@@ -140,8 +138,7 @@ impl Listening {
                         .write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
                 }
                 Next::Head(head) => {
-                    let connection = *number.get_or_insert_with(|| self.connections.fetch_add(1, Ordering::SeqCst));
-                    if !self.exchange(&mut wire, &head, connection)? {
+                    if !self.exchange(&mut wire, &head)? {
                         return Ok(());
                     }
                 }
@@ -150,8 +147,8 @@ impl Listening {
     }
 
     /// Serves one request. Returns `false` if the connection has to end.
-    fn exchange(&self, wire: &mut Wire<Box<dyn Stream>>, head: &Head, connection: usize) -> io::Result<bool> {
-        let entry = self.log.begin(head, connection);
+    fn exchange(&self, wire: &mut Wire<Box<dyn Stream>>, head: &Head) -> io::Result<bool> {
+        let entry = self.log.begin(head);
         let mut body = Body::new(wire, head.framing());
         let reply = (self.handler)(head, &mut body);
         let received = body.received_bytes;

@@ -67,7 +67,6 @@ struct Issued {
     allows: BTreeMap<String, BTreeSet<String>>,
     used_requests: usize,
     used_bytes: u64,
-    is_revoked: bool,
 }
 
 impl Tokens {
@@ -95,11 +94,6 @@ impl TokenService {
     /// Returns the number of tokens.
     pub fn count(&self) -> usize {
         self.issued().len()
-    }
-
-    /// Revokes all tokens issued so far.
-    pub fn revoke_all(&self) {
-        self.issued().values_mut().for_each(|token| token.is_revoked = true);
     }
 
     /// Replies to `GET` and `POST /token`.
@@ -179,7 +173,7 @@ impl TokenService {
         };
         let is_used_up = tokens.lives_requests.is_some_and(|lives| known.used_requests >= lives)
             || tokens.lives_bytes.is_some_and(|lives| known.used_bytes >= lives);
-        let is_used_up = known.is_revoked || (is_used_up && tokens.ends(known));
+        let is_used_up = is_used_up && tokens.ends(known);
         if is_used_up || tokens.never_satisfied {
             return challenge("invalid_token");
         }

@@ -1,9 +1,0 @@
-//! Runs the real binary against real registries and real readers. Run it with `tests/run`, which starts them and sets
-//! their addresses; a test fails if one is missing.
-
-mod commands;
-mod first_page;
-mod hello;
-mod init;
-mod library;
-mod ux;

@@ -1,0 +1,4 @@
+//! Faults in front of real registries, and with more data than fits beside other tests.
+
+mod large;
+mod surroundings;

@@ -1,0 +1,3 @@
+//! The cache: layers and blocks that are not made again.
+
+mod records;

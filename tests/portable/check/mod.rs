@@ -1,0 +1,5 @@
+//! The findings of `ocitect check` and `ocitect build`, how they are reported, and that no image is written then.
+
+mod coverage;
+mod docs;
+mod secrets;

@@ -1,0 +1,4 @@
+//! The command line: help, messages, and the commands that need no registry.
+
+mod commands;
+mod ux;

@@ -1,0 +1,26 @@
+//! Tests of the real binary that need nothing but a temporary directory. Their registries are in this process.
+
+mod cache;
+mod check;
+mod cli;
+mod errors;
+mod faults;
+mod outputs;
+mod reproducibility;
+
+#[path = "../support"]
+mod support {
+    #[allow(dead_code, reason = "the crate `integration` uses the rest")]
+    pub mod faults;
+    pub mod foreign;
+    pub mod images;
+    #[allow(dead_code, reason = "the crate `integration` uses the rest")]
+    mod layout;
+    #[allow(dead_code, reason = "the crate `integration` uses the rest")]
+    pub mod liar;
+    pub mod refusal;
+    mod sandbox;
+
+    pub use layout::Layout;
+    pub use sandbox::{Outcome, Sandbox, files_below, tool};
+}

@@ -1,0 +1,3 @@
+//! Documents of format 1, as another program reads them.
+
+mod standard;
