@@ -18,6 +18,7 @@
 //! | [`files`] | lists what `files` entries name: files on disk, globs, ignore files, members of archives |
 //! | [`mod@tar`] | reads the members of a tar stream, as the container runtimes do |
 //! | [`tree`] | the file tree of an image, from its layers as a stream; the facts of a base |
+//! | [`events`] | the events with which every module reports what it does |
 //! | [`elf`] | reads the headers of ELF files |
 //! | [`secrets`] | finds possible secrets in the bytes of a file |
 //! | [`lock`] | `ocitect.lock`: the pinned images of a spec, and their facts |
@@ -45,6 +46,7 @@ pub mod check;
 pub mod cli;
 pub mod compress;
 pub mod elf;
+pub mod events;
 pub mod files;
 pub mod import;
 pub mod layout;

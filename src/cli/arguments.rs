@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use self::output::{Color, OutputArguments, Progress};
+pub use self::output::OutputArguments;
 use super::cache::CacheArguments;
 
 /// Assembles container images from files that you have already built: no Docker, no daemon, no root.

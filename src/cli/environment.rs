@@ -8,16 +8,17 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::arguments::RegistryArguments;
-use super::cache::size;
 use super::failure::Failure;
+use super::sizes::parse_given_size;
 use super::stderr;
-use crate::build::{BuildOptions, Event, Observer, Transports};
+use crate::build::{BuildOptions, Transports};
 use crate::cache::{Cache, DEFAULT_LIMIT_BYTES};
+use crate::events::Observer;
 use crate::model::{Repository, ShortNames, escape};
 use crate::pack::MAX_THREADS;
 use crate::registry::{
-    Client, ConfigFiles, Credentials, Login, Notice, ProxyOptions, ProxySetting, RegistryOptions, RetryOptions, Roots,
-    Secret, short_names,
+    Client, ConfigFiles, Credentials, Login, ProxyOptions, ProxySetting, RegistryOptions, RetryOptions, Roots, Secret,
+    short_names,
 };
 use crate::spec::Inputs;
 
@@ -127,7 +128,7 @@ impl Environment {
     /// Returns the cache, or `None` if no directory for it is known.
     pub fn cache(&self) -> Result<Option<Cache>, Failure> {
         let limit_bytes = match self.value("OCITECT_CACHE_SIZE") {
-            Some(value) => size(&value.to_string_lossy(), "OCITECT_CACHE_SIZE")?,
+            Some(value) => parse_given_size(&value.to_string_lossy(), "OCITECT_CACHE_SIZE")?,
             None => DEFAULT_LIMIT_BYTES,
         };
         let cache = |root| Cache::new(root, limit_bytes).at_time(SystemTime::now());
@@ -171,13 +172,8 @@ impl Environment {
                 });
             }
         }
-        let notes = observer.clone();
-        let notice = Notice::new(move |line| notes.event(Event::Note(line.to_owned())));
-        let warnings = observer.clone();
-        let warning = Notice::new(move |line| warnings.event(Event::Warning(line.to_owned())));
         let options = RegistryOptions {
-            notice,
-            warning,
+            observer: observer.clone(),
             ..self.registry_options(arguments, explicit)?
         };
         let client = Client::new(options)?;

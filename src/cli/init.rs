@@ -8,7 +8,7 @@ use super::arguments::{InitArguments, OutputArguments};
 use super::environment::Environment;
 use super::failure::Failure;
 use super::{Done, check, progress};
-use crate::build::{Event, Observer};
+use crate::events::{Event, Observer};
 use crate::import::{Proposal, propose};
 use crate::model::{Platform, escape};
 use crate::spec::{DEFAULT_NAME, Inputs, Spec};

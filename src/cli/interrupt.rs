@@ -7,9 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::arguments::Progress;
+use super::choices::Progress;
 use super::failure::Failure;
-use super::progress;
 use crate::build::{Target, TargetPlace};
 use crate::store::local;
 
@@ -72,8 +71,8 @@ fn lock() -> MutexGuard<'static, Outputs> {
     OUTPUTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Handles the signals on the runtime. A signal that was ignored at the start, as by nohup, stays ignored.
-pub fn watch(runtime: &Runtime, progress: Progress) {
+/// Handles the signals on the runtime. `clear` removes what progress has drawn. A signal that was ignored at the start, as by nohup, stays ignored.
+pub fn watch(runtime: &Runtime, progress: Progress, clear: fn()) {
     for (number, name) in SIGNALS {
         if is_ignored(number) {
             continue;
@@ -83,7 +82,7 @@ pub fn watch(runtime: &Runtime, progress: Progress) {
                 return;
             };
             if signals.recv().await.is_some() {
-                end(number, name, progress);
+                end(number, name, progress, clear);
             }
         });
     }
@@ -98,9 +97,9 @@ fn is_ignored(number: libc::c_int) -> bool {
     asked == 0 && unsafe { current.assume_init() }.sa_sigaction == libc::SIG_IGN
 }
 
-fn end(number: libc::c_int, name: &str, progress: Progress) {
+fn end(number: libc::c_int, name: &str, progress: Progress, clear: fn()) {
     local::remove_own_temporary_files();
-    progress::clear_bars();
+    clear();
     let status = STATUS_OF_SIGNALS + u8::try_from(number).unwrap_or(0);
     let failure = Failure::interrupted(&format!("interrupted by {name}: {}", left(&lock())), status);
     let _ = failure.report(progress);

@@ -93,7 +93,7 @@ fn progress_as_json_is_one_object_a_line_to_the_end() {
     assert!(
         started
             .iter()
-            .any(|event| event["what"] == "packing program of linux/arm64"),
+            .any(|event| event["what"] == "packing program for linux/arm64"),
         "{started:#?}"
     );
     for start in started {
@@ -242,12 +242,12 @@ fn a_terminal_gets_a_bar_for_what_takes_time() {
     sandbox.write("l/large", (0..4_000_000).map(line).collect::<String>());
     let shown = on_a_terminal(&sandbox, "build", &[]);
     assert!(
-        shown.contains("packing large of linux/amd64") && shown.contains("MiB/"),
+        shown.contains("packing large for linux/amd64") && shown.contains(" MB "),
         "{shown:?}"
     );
     let last = shown.trim_end().lines().last().unwrap();
     assert!(last.starts_with("@sha256:"), "{last:?}");
-    assert!(shown.contains("packed large of linux/amd64"), "{shown:?}");
+    assert!(shown.contains("packed large for linux/amd64"), "{shown:?}");
     let plain = on_a_terminal(&sandbox, "build --progress plain", &[]);
     assert!(!plain.contains(ESCAPE), "{plain:?}");
 }
