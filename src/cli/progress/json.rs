@@ -149,8 +149,7 @@ mod tests {
             task.advance(1 << 12);
         }
         task.finish("copied app in oci:out".to_owned());
-        let lines = lock(&clocked.lines).clone();
-        lines
+        lock(&clocked.lines).clone()
     }
 
     fn counts(lines: &[Value]) -> (usize, usize, usize) {
