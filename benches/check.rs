@@ -10,9 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ocitect::build::{
-    BuildOptions, Observer, OutputRequest, Outputs, Silent, Transports, build, check_build, plan_build,
-};
+use ocitect::build::{BuildOptions, OutputRequest, Outputs, Transports, build, check_build, plan_build};
+use ocitect::events::{Observer, Silent};
 use ocitect::registry::{Client, RegistryOptions};
 use ocitect::spec::{Inputs, Spec};
 

@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use ocitect::build::{BuildOptions, Observer, OutputRequest, Outputs, Silent, Transports, check_build, plan_build};
+use ocitect::build::{BuildOptions, OutputRequest, Outputs, Transports, check_build, plan_build};
+use ocitect::events::{Observer, Silent};
 use ocitect::registry::{Client, RegistryOptions};
 use ocitect::spec::{Inputs, Spec};
 

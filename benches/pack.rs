@@ -11,6 +11,7 @@ use std::sync::{LazyLock, Mutex};
 use divan::Bencher;
 use divan::counter::BytesCount;
 use ocitect::compress::{Algorithm, Compression as Encoding};
+use ocitect::events::Task;
 use ocitect::files::{Archives, Context, IgnoreRules, list};
 use ocitect::model::{
     Compression, Content, ContentOpener, DiskFile, Entry, EntryKind, EntryPath, FileStamp, Hasher, LayerPlan,
@@ -173,7 +174,7 @@ fn tar(bencher: Bencher, input: &str) {
     let plan = input_plan(input);
     bencher
         .counter(content_bytes(plan))
-        .bench(|| write_tar(plan, &NoOpener, &(), &mut io::sink()).expect("the files are readable"));
+        .bench(|| write_tar(plan, &NoOpener, &Task::silent(), &mut io::sink()).expect("the files are readable"));
 }
 
 #[divan::bench(sample_count = 10)]
@@ -224,7 +225,7 @@ fn whole(bencher: Bencher, input: &str, threads: usize, compression: Compression
     };
     bencher
         .counter(content_bytes(&plan))
-        .bench(|| pack_layer(&plan, &NoOpener, &options, &()).expect("the files are readable"));
+        .bench(|| pack_layer(&plan, &NoOpener, &options, &Task::silent()).expect("the files are readable"));
 }
 
 fn input_plan(input: &str) -> &'static LayerPlan {

@@ -76,6 +76,7 @@
 //! | `files` | lists what `files` entries name: files on disk, globs, ignore files, members of archives |
 //! | `tar` | reads the members of a tar stream, as the container runtimes do |
 //! | `tree` | the file tree of an image, from its layers as a stream; the facts of a base |
+//! | `events` | the events with which every module reports what it does |
 //! | `elf` | reads the headers of ELF files |
 //! | `secrets` | finds possible secrets in the bytes of a file |
 //! | `lock` | `ocitect.lock`: the pinned images of a spec, and their facts |
@@ -112,6 +113,8 @@ pub mod compress;
 #[doc(hidden)]
 pub mod elf;
 mod environment;
+#[doc(hidden)]
+pub mod events;
 mod facade;
 #[doc(hidden)]
 pub mod files;
@@ -137,9 +140,11 @@ mod transfer;
 pub mod tree;
 
 #[doc(inline)]
-pub use build::{BuildOptions, BuildReport, CheckedImage, CheckedImages, Observer, OutputRequest};
+pub use build::{BuildOptions, BuildReport, CheckedImage, CheckedImages, OutputRequest};
 #[doc(inline)]
 pub use check::{Finding, Severity};
+#[doc(inline)]
+pub use events::{Event, Observer, Silent};
 pub use facade::{Config, Error, Image, Layer, MAX_READ_BYTES, Registry};
 #[doc(inline)]
 pub use model::{Compression, Descriptor, Digest, ErrorKind, ImageName, MediaType, Platform};

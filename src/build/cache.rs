@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
-use crate::build::events::{Event, Observer};
 use crate::cache::{Cache, Kind};
+use crate::events::{Event, Observer};
 use crate::model::{Descriptor, Digest, MAX_MANIFEST_BYTES, escape};
 use crate::pack::BlockCache;
 use crate::tree::{FACTS_VERSION, Facts, MAX_ENCODED_BYTES};

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::build::events::{Event, Observer, Task};
 use crate::build::transports::Transports;
+use crate::events::{Event, Item, Observer, Task, Work};
 use crate::model::{Descriptor, DiffId, Image, ImageName, Layer, LayerPlan, PACKED_ANNOTATION, Platform, Root};
 use crate::store::{Source, StoreError, read_image, select_platform};
 
@@ -27,7 +27,11 @@ impl CacheFrom {
     ) -> Self {
         let mut earlier = Self::default();
         for name in images {
-            let task = Task::start(observer, format!("reading the layers of {name}"), None);
+            let task = Task::start(
+                observer,
+                Work::new("reading the layers of", Item::new(name.to_string())),
+                None,
+            );
             let before = earlier.layers.len();
             match earlier.add(name, platforms, transports).await {
                 Ok(()) => task.finish(format!("found {} layers in {name}", earlier.layers.len() - before)),

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use crate::build::BuildError;
-use crate::build::events::{Observer, Task};
 use crate::build::inputs::PlannedPlatform;
 use crate::build::report::PlatformReport;
 use crate::build::run::BuildOptions;
@@ -16,6 +15,7 @@ use crate::check::{
     Code, Coverage, Evidence, Execution, Finding, Interest, OnDisk, Policy, Subject, Verdict, check, check_variables,
     follow, interest, read_disk_evidence, read_stream_evidence,
 };
+use crate::events::{Item, Observer, Task, Work};
 use crate::model::{Content, ContentOpener, Entry, EntryKind, EntryPath, LayerPlan, Platform};
 use crate::tree::Facts;
 
@@ -41,7 +41,7 @@ pub(super) fn check_planned(
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
 ) -> Result<(Vec<Finding>, Vec<Coverage>), BuildError> {
-    let task = Task::start(observer, "checking".to_owned(), None);
+    let task = Task::start(observer, Work::new("checking", Item::default()), None);
     // Layers that are equal are one value by now, and looked at once.
     let mut surveyed: Vec<(Arc<LayerPlan>, Arc<LayerEvidence>)> = Vec::new();
     let mut findings = Vec::new();

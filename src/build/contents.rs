@@ -11,11 +11,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::build::BuildError;
-use crate::build::events::{Observer, Task};
 use crate::build::images::PlatformImage;
 use crate::build::inputs::PlannedPlatform;
+use crate::events::{Item, Observer, Task, Work};
 use crate::files::Archives;
-use crate::model::{Content, ContentOpener, Digest, EntryKind, EntryPath};
+use crate::model::{Content, ContentOpener, Digest, EntryKind, EntryPath, Platform};
 use crate::tree::extract;
 
 /// Opens the content of every entry of the plans.
@@ -47,7 +47,9 @@ impl Contents {
         for platform in planned {
             for (manifest, paths) in wanted_files(platform) {
                 if let Some(image) = platform.file_images.get(&manifest) {
-                    contents.spool_image(image, paths, observer).await?;
+                    contents
+                        .spool_image(image, &platform.plan.platform, paths, observer)
+                        .await?;
                 }
             }
         }
@@ -57,6 +59,7 @@ impl Contents {
     async fn spool_image(
         &mut self,
         image: &PlatformImage,
+        platform: &Platform,
         paths: BTreeSet<EntryPath>,
         observer: &Arc<dyn Observer>,
     ) -> Result<(), BuildError> {
@@ -79,7 +82,8 @@ impl Contents {
         if wanted.is_empty() {
             return Ok(());
         }
-        let task = Task::start(observer, format!("copying files from {}", image.name), None);
+        let item = Item::new(image.name.to_string()).for_platform(Some(platform.clone()));
+        let task = Arc::new(Task::start(observer, Work::new("copying files from", item), None));
         let mut spool = self.spool.try_clone().map_err(|cause| self.spool_error(cause))?;
         let placed = Arc::new(Mutex::new(Vec::new()));
         let found = placed.clone();
@@ -87,6 +91,7 @@ impl Contents {
             image.source.as_ref(),
             &image.image,
             &wanted,
+            &task,
             move |layer, place, reader| {
                 let offset = spool.seek(SeekFrom::End(0))?;
                 let size_bytes = io::copy(reader, &mut spool)?;

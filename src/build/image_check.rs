@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::build::BuildError;
 use crate::build::checking::Room;
-use crate::build::events::{Event, Observer, Task};
 use crate::build::image_reading::{Reading, Seen, Wanted};
 use crate::build::images::{Opened, failed, open_image};
 use crate::build::run::BuildOptions;
@@ -15,6 +14,7 @@ use crate::check::{
     Coverage, Execution, Finding, Interest, OnDisk, OwnFile, Subject, check, check_secrets, first_files, follow,
     interest, may_be_followed, read_evidence,
 };
+use crate::events::{Event, Item, Observer, Task, Work};
 use crate::model::{EntryPath, Family, Image, ImageName, MediaType, Platform, Root};
 use crate::secrets::SightedFile;
 use crate::store::{
@@ -53,8 +53,12 @@ pub async fn check_image(
     for (platform, image) in found {
         let layer_count = image.layers().count();
         let opened = open_image(name, source.as_ref(), image, platform, transports, options, observer).await?;
-        let task = Task::start(observer, format!("checking {name}"), None);
-        let (subject, sighted) = image_subject(name, source.as_ref(), opened, options, observer).await?;
+        let work = Work::new(
+            "checking",
+            Item::new(name.to_string()).for_platform(Some(opened.platform.clone())),
+        );
+        let task = Arc::new(Task::start(observer, work, None));
+        let (subject, sighted) = image_subject(name, source.as_ref(), opened, options, observer, &task).await?;
         let mut findings = check(&subject);
         findings.extend(check_secrets(&subject.platform, &sighted));
         findings.sort();
@@ -142,6 +146,7 @@ async fn image_subject(
     opened: Opened,
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
+    task: &Arc<Task>,
 ) -> Result<(Subject, Vec<SightedFile>), BuildError> {
     let Opened { image, platform, facts } = opened;
     let own = own_layers(&image);
@@ -154,7 +159,16 @@ async fn image_subject(
         observer.event(Event::Note(text));
     }
     let mut subject = unread_subject(&image, platform, &facts, &own);
-    let seen = read_own_files(name, source, &image, wanted_files(&subject, &facts), own.first, options).await?;
+    let seen = read_own_files(
+        name,
+        source,
+        &image,
+        wanted_files(&subject, &facts),
+        own.first,
+        options,
+        task,
+    )
+    .await?;
     if seen.is_incomplete {
         let platform = &subject.platform;
         let text =
@@ -235,12 +249,13 @@ async fn read_own_files(
     wanted: BTreeMap<(u32, EntryPath), Wanted>,
     first_own: usize,
     options: &BuildOptions,
+    task: &Arc<Task>,
 ) -> Result<Seen, BuildError> {
     let reading = Reading::new(wanted, &options.scratch_directory);
     let reading = reading.map_err(scratch_error("cannot create a temporary file in", options))?;
     let reading = Arc::new(Mutex::new(reading));
     let shared = reading.clone();
-    let taken = read_files(source, image, first_own, move |layer, stored, content| {
+    let taken = read_files(source, image, first_own, task, move |layer, stored, content| {
         shared
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

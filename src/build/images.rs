@@ -5,14 +5,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::build::BuildError;
 use crate::build::cache::{BuildCache, KeptFacts};
 use crate::build::documents::{keep_documents, read_documents};
-use crate::build::events::{Event, Observer, Task};
 use crate::build::run::BuildOptions;
 use crate::build::transports::Transports;
+use crate::events::{Event, Item, Observer, Task, Work};
 use crate::lock::{Lock, LockedFacts, Pin};
 use crate::model::{Digest, Image, ImageName, Platform, Root, Selector, escape};
 use crate::plan::check_platform;
@@ -203,7 +202,11 @@ impl<'a> Images<'a> {
         if let Some(opened) = self.opened.get(name) {
             return Ok(opened.clone());
         }
-        let task = Task::start(&self.observer, format!("resolving {name}"), None);
+        let task = Task::start(
+            &self.observer,
+            Work::new("resolving", Item::new(name.to_string())),
+            None,
+        );
         let (source, selector) = self.transports.source(name).await?;
         let root = source.resolve(&locked.map_or(selector, Selector::Digest)).await?;
         task.finish(format!("resolved {name} to {}", root.descriptor().digest));
@@ -258,24 +261,22 @@ impl<'a> Images<'a> {
             .layers()
             .map(|(layer, _)| layer.size_bytes)
             .fold(0, u64::saturating_add);
+        let item = Item::new(name.to_string()).for_platform(Some(platform.clone()));
         let task = Arc::new(Task::start(
             &self.observer,
-            format!("reading {name} for {platform}"),
+            Work::new("reading", item.clone()),
             Some(size_bytes),
         ));
-        let told = task.clone();
-        let done_bytes = AtomicU64::new(0);
-        let progress = move |bytes| told.progress(done_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes);
         let failed = |cause| BuildError::Tree {
             image: name.to_string(),
             platform: platform.clone(),
             cause: Box::new(cause),
         };
-        let facts = read_facts(source, image, &self.scratch_directory, progress)
+        let facts = read_facts(source, image, &self.scratch_directory, &task)
             .await
             .map_err(failed)?;
         let compressed = facts.compress().map_err(failed)?;
-        task.finish(format!("read {name} for {platform}"));
+        task.finish(format!("read {item}"));
         self.cache
             .store_facts(&image.manifest().descriptor().digest, &compressed);
         Ok((facts, LockedFacts::new(compressed)))

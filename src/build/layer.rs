@@ -15,10 +15,9 @@ use crate::build::cache::BuildCache;
 use crate::build::contents::Contents;
 use crate::build::records::Records;
 use crate::build::report::LayerOrigin;
+use crate::events::{Item, Task};
 use crate::model::{Descriptor, Layer, LayerPlan, Repository, Root, Selector};
-use crate::pack::{
-    KeptLayer, LayerReader, PackError, PackObserver, PackOptions, PackedLayer, pack_layer, put_together,
-};
+use crate::pack::{KeptLayer, LayerReader, PackError, PackOptions, PackedLayer, pack_layer, put_together};
 use crate::secrets::SightedFile;
 use crate::store::{BlobReader, Side, Source, StoreError};
 
@@ -34,18 +33,13 @@ pub(super) struct PackContext {
 
 impl PackContext {
     /// Packs a layer on this many threads, and stores a record of the result.
-    pub fn pack(
-        &self,
-        plan: &LayerPlan,
-        threads: usize,
-        observer: &dyn PackObserver,
-    ) -> Result<PackedLayer, PackError> {
+    pub fn pack(&self, plan: &LayerPlan, threads: usize, task: &Task) -> Result<PackedLayer, PackError> {
         let options = PackOptions {
             scratch_dir: self.scratch_directory.clone(),
             threads,
             cache: self.cache.blocks(),
         };
-        let packed = pack_layer(plan, &self.contents, &options, observer)?;
+        let packed = pack_layer(plan, &self.contents, &options, task)?;
         if let Some(kept) = &packed.kept {
             self.records.store(plan, kept);
         }
@@ -55,8 +49,8 @@ impl PackContext {
 
 /// A finished layer whose bytes are available.
 pub(super) struct BuiltLayer {
-    /// Name in the spec of the first platform that has it.
-    pub name: String,
+    /// Name in the spec of the first platform that has it, and the platform if it is the only one.
+    pub item: Item,
     /// Descriptor, diff ID and sizes.
     pub layer: Layer,
     /// How the layer was made.
@@ -85,12 +79,12 @@ struct KeptBytes {
 
 impl BuiltLayer {
     /// Creates a layer that was just packed.
-    pub fn packed(name: String, packed: PackedLayer) -> Self {
+    pub fn packed(item: Item, packed: PackedLayer) -> Self {
         let layer = packed.layer.clone();
         let sighted = packed.sighted.clone().into();
         let bytes = Arc::new(LayerBytes::Packed(Box::new(packed)));
         Self {
-            name,
+            item,
             layer,
             origin: LayerOrigin::Packed,
             sighted,
@@ -99,8 +93,7 @@ impl BuiltLayer {
     }
 
     /// Creates a layer whose inputs are unchanged since `kept` was packed. Reads nothing until its bytes are needed.
-    pub fn kept(kept: KeptLayer, plan: Arc<LayerPlan>, context: Arc<PackContext>) -> Self {
-        let name = plan.name.clone();
+    pub fn kept(item: Item, kept: KeptLayer, plan: Arc<LayerPlan>, context: Arc<PackContext>) -> Self {
         let layer = kept.layer.clone();
         let sighted = kept.sighted.clone().into();
         let bytes = LayerBytes::Kept(Box::new(KeptBytes {
@@ -110,7 +103,7 @@ impl BuiltLayer {
             made: Mutex::new(None),
         }));
         Self {
-            name,
+            item,
             layer,
             origin: LayerOrigin::Kept,
             sighted,
@@ -119,10 +112,10 @@ impl BuiltLayer {
     }
 
     /// Creates a layer that an earlier image has. `sighted` refers to the files that it would have been packed from.
-    pub fn elsewhere(name: String, layer: Layer, sighted: Vec<SightedFile>, source: Arc<dyn Source>) -> Self {
+    pub fn elsewhere(item: Item, layer: Layer, sighted: Vec<SightedFile>, source: Arc<dyn Source>) -> Self {
         let bytes = Arc::new(LayerBytes::Elsewhere(source));
         Self {
-            name,
+            item,
             layer,
             origin: LayerOrigin::Earlier,
             sighted: sighted.into(),
@@ -212,7 +205,7 @@ impl KeptBytes {
         {
             return Ok(packed);
         }
-        let packed = self.context.pack(&self.plan, *threads, &())?;
+        let packed = self.context.pack(&self.plan, *threads, &Task::silent())?;
         let expected = self.kept.layer.descriptor.digest;
         let actual = packed.layer.descriptor.digest;
         if expected != actual {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::build::BuildError;
-use crate::build::events::{Event, Observer};
+use crate::events::{Event, Observer};
 use crate::lock::Lock;
 use crate::model::{Platform, escape};
 use crate::spec::{NamedImage, Spec};

@@ -14,7 +14,6 @@ mod contents;
 mod documents;
 mod duplicates;
 mod error;
-mod events;
 mod gate;
 mod image_check;
 mod image_reading;
@@ -41,7 +40,6 @@ pub(crate) use images::open_image;
 
 pub use changes::{ImageChange, PackageChanges, PinChange};
 pub use error::BuildError;
-pub use events::{Event, Observer, Silent, Task, TaskId, TransferTasks};
 pub use image_check::{CheckedImage, CheckedImages, check_image};
 pub use images::{Opened, image_facts};
 pub use naming::{DEFAULT_LAYOUT, OutputRequest, Outputs, Target, TargetPlace};

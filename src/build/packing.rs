@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::build::cache_from::CacheFrom;
-use crate::build::events::{Event, Observer, Task};
 use crate::build::gate::SecretGate;
 use crate::build::layer::{BuiltLayer, PackContext};
-use crate::model::LayerPlan;
-use crate::pack::{HashedLayer, MAX_THREADS, PackError, PackObserver, hash_layer};
+use crate::events::{Event, Item, Observer, Task, Work};
+use crate::model::{LayerPlan, Platform};
+use crate::pack::{HashedLayer, MAX_THREADS, PackError, hash_layer};
 use crate::plan::BuildPlan;
 
 /// Least number of bytes left to read for which a finished layer is uploaded while others are packed. Below it, packing
@@ -44,10 +44,10 @@ pub(super) struct Packing<'a> {
     pub take: &'a (dyn Fn(&Arc<BuiltLayer>) -> bool + Sync),
 }
 
-/// A layer that some platforms share, and its display name.
+/// A layer of one or several platforms.
 struct Distinct<'a> {
     plan: &'a Arc<LayerPlan>,
-    name: String,
+    item: Item,
     content_bytes: u64,
 }
 
@@ -64,10 +64,9 @@ impl Packing<'_> {
                 let known = distinct.iter().position(|other| Arc::ptr_eq(other.plan, layer));
                 of_platform.push((known.unwrap_or(distinct.len()), known.is_some()));
                 if known.is_none() {
-                    let name = format!("{} of {}", layer.name, plan.platform);
                     distinct.push(Distinct {
                         plan: layer,
-                        name,
+                        item: Item::new(&layer.name).for_platform(only_platform(plans, layer)),
                         content_bytes: content_bytes(layer),
                     });
                 }
@@ -92,6 +91,7 @@ impl Packing<'_> {
             let kept = self.context.records.load(layer.plan)?;
             self.gate.look(layer.plan, &kept.sighted);
             Some(Arc::new(BuiltLayer::kept(
+                layer.item.clone(),
                 kept,
                 layer.plan.clone(),
                 self.context.clone(),
@@ -134,12 +134,13 @@ impl Packing<'_> {
     fn make(&self, layer: &Distinct<'_>, threads: usize) -> Result<BuiltLayer, PackError> {
         let Distinct {
             plan,
-            name,
+            item,
             content_bytes,
         } = layer;
+        let start = |verb| Task::start(self.observer, Work::new(verb, item.clone()), Some(*content_bytes));
         if !self.earlier.is_empty() {
-            let progress = Progress::start(self.observer, format!("hashing {name}"), *content_bytes);
-            let hashed = hash_layer(plan, &self.context.contents, threads, &progress)?;
+            let task = start("hashing");
+            let hashed = hash_layer(plan, &self.context.contents, threads, &task)?;
             let HashedLayer {
                 diff_id,
                 tar_size_bytes,
@@ -147,17 +148,17 @@ impl Packing<'_> {
             } = hashed;
             if let Some((layer, source)) = self.earlier.find(plan, diff_id, tar_size_bytes) {
                 let place = source.describe();
-                progress.task.finish(format!("found {name} in {place}"));
+                task.finish(format!("found {item} in {place}"));
                 self.observer.event(Event::Note(format!(
-                    "reusing {name} from {place}: the layer itself is not scanned for secrets, only its source files"
+                    "reusing {item} from {place}: the layer itself is not scanned for secrets, only its source files"
                 )));
-                return Ok(BuiltLayer::elsewhere(plan.name.clone(), layer, sighted, source));
+                return Ok(BuiltLayer::elsewhere(item.clone(), layer, sighted, source));
             }
         }
-        let progress = Progress::start(self.observer, format!("packing {name}"), *content_bytes);
-        let packed = self.context.pack(plan, threads, &progress)?;
-        progress.task.finish(format!("packed {name}"));
-        Ok(BuiltLayer::packed(plan.name.clone(), packed))
+        let task = start("packing");
+        let packed = self.context.pack(plan, threads, &task)?;
+        task.finish(format!("packed {item}"));
+        Ok(BuiltLayer::packed(item.clone(), packed))
     }
 }
 
@@ -210,36 +211,12 @@ fn side_by_side<E: Send>(
     }
 }
 
-/// Adds up the bytes that were read, and reports them as progress.
-pub(super) struct Progress {
-    task: Task,
-    done_bytes: AtomicU64,
-    told_mib: AtomicU64,
-}
-
-/// Bytes between two events.
-const EVENT_EVERY_BYTES: u64 = 1024 * 1024;
-
-impl Progress {
-    /// Starts a task of this many bytes.
-    pub fn start(observer: &Arc<dyn Observer>, what: String, size_bytes: u64) -> Self {
-        let task = Task::start(observer, what, Some(size_bytes));
-        Self {
-            task,
-            done_bytes: AtomicU64::new(0),
-            told_mib: AtomicU64::new(0),
-        }
-    }
-}
-
-impl PackObserver for Progress {
-    fn content_read(&self, size_bytes: u64) {
-        let done_bytes = self.done_bytes.fetch_add(size_bytes, Ordering::Relaxed) + size_bytes;
-        let done_mib = done_bytes / EVENT_EVERY_BYTES;
-        if self.told_mib.fetch_max(done_mib, Ordering::Relaxed) < done_mib {
-            self.task.progress(done_bytes);
-        }
-    }
+/// Returns the platform that a layer belongs to, unless it belongs to several.
+pub(super) fn only_platform(plans: &[&BuildPlan], layer: &Arc<LayerPlan>) -> Option<Platform> {
+    let has_layer = |plan: &&&BuildPlan| plan.layers.iter().any(|other| Arc::ptr_eq(other, layer));
+    let mut owners = plans.iter().filter(has_layer);
+    let first = owners.next()?;
+    owners.next().is_none().then(|| first.platform.clone())
 }
 
 /// Returns the total size of all files of a layer, in bytes.

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::events::Outcome;
 use crate::model::{Descriptor, Platform, Repository, Tag};
-use crate::transfer::{Outcome, Report};
+use crate::transfer::Report;
 
 /// How a layer was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

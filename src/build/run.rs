@@ -11,7 +11,6 @@ use crate::build::cache::BuildCache;
 use crate::build::cache_from::CacheFrom;
 use crate::build::checking::{check_budgets, check_given, check_planned, empty_verdict};
 use crate::build::contents::Contents;
-use crate::build::events::{Event, Observer, Task};
 use crate::build::gate::{SecretGate, denies_secrets};
 use crate::build::images::Images;
 use crate::build::inputs::{Disk, PlannedPlatform, plan_platform};
@@ -27,6 +26,7 @@ use crate::build::transports::Transports;
 use crate::build::writing::{EagerUpload, check_access, handover, write};
 use crate::cache::Cache;
 use crate::check::{Finding, Verdict, gap};
+use crate::events::{Event, Item, Observer, Task, Work};
 use crate::model::{Image, ImageName, Layer, Root};
 use crate::plan::{BuildPlan, assemble, index, index_annotations};
 use crate::spec::Spec;
@@ -103,7 +103,7 @@ pub async fn plan_build(
     }
     let mut platforms = Vec::new();
     for platform in &naming.platforms {
-        let _task = Task::start(observer, format!("planning {platform}"), None);
+        let _task = Task::start(observer, Work::new("planning", Item::new(platform.to_string())), None);
         let mut planned = plan_platform(spec, platform, options.created_s, &disk, &mut images, &platforms).await?;
         share_layers(&mut planned, &platforms);
         platforms.push(planned);

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use crate::build::BuildError;
 use crate::build::contents::Contents;
-use crate::build::events::Observer;
 use crate::build::inputs::PlannedPlatform;
-use crate::build::packing::{PlatformLayers, Progress, content_bytes};
+use crate::build::packing::{PlatformLayers, content_bytes, only_platform};
 use crate::build::records::Records;
 use crate::check::{Finding, check_secrets};
+use crate::events::{Item, Observer, Task, Work};
 use crate::model::LayerPlan;
 use crate::pack::scan_layer;
+use crate::plan::BuildPlan;
 use crate::secrets::SightedFile;
 
 /// Returns the findings on packed layers, platform by platform.
@@ -34,6 +35,7 @@ pub(super) fn planned_findings(
     threads: usize,
     observer: &Arc<dyn Observer>,
 ) -> Result<Vec<Finding>, BuildError> {
+    let plans: Vec<&BuildPlan> = platforms.iter().map(|planned| &planned.plan).collect();
     // Equal layers share one allocation by now.
     let mut scanned: Vec<(&Arc<LayerPlan>, Vec<SightedFile>)> = Vec::new();
     let mut findings = Vec::new();
@@ -43,12 +45,12 @@ pub(super) fn planned_findings(
             let known = scanned.iter().position(|(other, _)| Arc::ptr_eq(other, layer));
             places.push(known.unwrap_or(scanned.len()));
             if known.is_none() {
-                let name = format!("{} of {}", layer.name, planned.plan.platform);
                 let sighted = match records.load(layer) {
                     Some(kept) => kept.sighted,
                     None => {
-                        let progress = Progress::start(observer, format!("scanning {name}"), content_bytes(layer));
-                        scan_layer(layer, contents, threads, &progress)?
+                        let item = Item::new(&layer.name).for_platform(only_platform(&plans, layer));
+                        let task = Task::start(observer, Work::new("scanning", item), Some(content_bytes(layer)));
+                        scan_layer(layer, contents, threads, &task)?
                     }
                 };
                 scanned.push((layer, sighted));

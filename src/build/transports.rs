@@ -6,9 +6,10 @@ use std::sync::Arc;
 use crate::archive::{DockerArchive, DockerArchiveSink, OciArchive, OciArchiveSink, Output};
 use crate::build::naming::{Target, TargetPlace};
 use crate::build::offline::OfflineImage;
+use crate::events::Traffic;
 use crate::layout::{Layout, LayoutSink};
 use crate::model::{ImageName, Repository, Selector};
-use crate::registry::{Client, Traffic};
+use crate::registry::Client;
 use crate::store::{Sink, Source, StoreError, local};
 
 /// The file name that means standard output for archives.

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use crate::build::BuildError;
 use crate::build::changes::{ImageChange, image_change};
-use crate::build::events::Observer;
 use crate::build::images::Images;
 use crate::build::locking::{self, Need, needs};
 use crate::build::run::BuildOptions;
 use crate::build::transports::Transports;
+use crate::events::Observer;
 use crate::lock::{Lock, is_same_platform};
 use crate::model::{Digest, ImageName, Platform};
 use crate::spec::{NamedImage, Spec};

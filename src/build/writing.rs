@@ -10,14 +10,14 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::build::BuildError;
 use crate::build::built::BuildOutput;
-use crate::build::events::{Observer, TransferTasks};
 use crate::build::layer::BuiltLayer;
 use crate::build::naming::{Outputs, Target, TargetPlace};
 use crate::build::report::{PlatformReport, TargetReport};
 use crate::build::transports::Transports;
+use crate::events::{Item, Observer};
 use crate::model::Digest;
 use crate::store::Sink;
-use crate::transfer::{Ahead, copy_ahead, copy_rest};
+use crate::transfer::{Ahead, Reporter, copy_ahead, copy_rest};
 
 /// Passes each finished layer to the registries that accept layers before the image is complete.
 pub(super) struct EagerUpload(Vec<UnboundedSender<Arc<BuiltLayer>>>);
@@ -67,22 +67,14 @@ impl EagerUploads {
                 return Ok(Ahead::default());
             };
             let sink = open_sink(target, naming, transports).await?;
-            let tasks = Arc::new(TransferTasks::new(
-                observer.clone(),
-                target.to_string(),
-                BTreeMap::new(),
-            ));
-            let named = tasks.clone();
-            let blobs = stream::unfold(layers, move |mut layers| {
-                let tasks = named.clone();
-                async move {
-                    let layer = layers.recv().await?;
-                    let descriptor = layer.layer.descriptor.clone();
-                    tasks.name_blob(descriptor.digest, layer.name.clone());
-                    Some(((descriptor, layer), layers))
-                }
+            let reporter = Reporter::new(observer, target.to_string(), BTreeMap::new());
+            let blobs = stream::unfold(layers, |mut layers| async {
+                let layer = layers.recv().await?;
+                let descriptor = layer.layer.descriptor.clone();
+                reporter.name_blob(descriptor.digest, layer.item.clone());
+                Some(((descriptor, layer), layers))
             });
-            Ok(copy_ahead(blobs, sink.as_ref(), tasks).await?)
+            Ok(copy_ahead(blobs, sink.as_ref(), &reporter).await?)
         });
         try_join_all(copies).await
     }
@@ -118,8 +110,8 @@ pub(super) async fn write(
     let mut written = Vec::new();
     for (target, ahead) in naming.targets.iter().zip(ahead) {
         let sink = open_sink(target, naming, transports).await?;
-        let tasks = Arc::new(TransferTasks::new(observer.clone(), target.to_string(), names.clone()));
-        let transfer = copy_rest(built, sink.as_ref(), built.root(), &target.tags, tasks, ahead).await?;
+        let reporter = Reporter::new(observer, target.to_string(), names.clone());
+        let transfer = copy_rest(built, sink.as_ref(), built.root(), &target.tags, &reporter, ahead).await?;
         written.push(TargetReport {
             target: target.to_string(),
             tags: target.tags.clone(),
@@ -137,17 +129,21 @@ async fn open_sink(target: &Target, naming: &Outputs, transports: &Transports) -
     })
 }
 
-/// Returns the display names of blobs for progress.
-fn blob_names(reports: &[PlatformReport]) -> BTreeMap<Digest, String> {
-    let mut names = BTreeMap::new();
+/// Returns the names of blobs for progress. A layer that several platforms share has no platform.
+fn blob_names(reports: &[PlatformReport]) -> BTreeMap<Digest, Item> {
+    let mut names: BTreeMap<Digest, Item> = BTreeMap::new();
     for report in reports {
+        let name = |name: &str| Item::new(name).for_platform(Some(report.platform.clone()));
         for layer in &report.layers {
-            names
+            let known = names
                 .entry(layer.descriptor.digest)
-                .or_insert_with(|| layer.name.clone());
+                .or_insert_with(|| name(&layer.name));
+            if known.platform.as_ref() != Some(&report.platform) {
+                known.platform = None;
+            }
         }
-        names.insert(report.config.digest, format!("config of {}", report.platform));
-        names.insert(report.manifest.digest, format!("manifest of {}", report.platform));
+        names.insert(report.config.digest, name("config"));
+        names.insert(report.manifest.digest, name("manifest"));
     }
     names
 }

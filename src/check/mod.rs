@@ -4,10 +4,8 @@
 //! must never write, run what it reads, or show a secret's value. It reports nothing that it cannot know.
 
 mod abi;
-mod code;
 mod coverage;
 mod execution;
-mod finding;
 mod following;
 mod interest;
 mod jar;
@@ -21,6 +19,8 @@ mod sarif;
 mod subject;
 #[cfg(test)]
 mod testing;
+
+use crate::model::{code, finding};
 
 pub use abi::{Libc, architecture_of};
 pub use code::{Code, Severity};

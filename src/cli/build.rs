@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
-use super::arguments::{BuildArguments, OutputArguments, Progress};
+use super::arguments::{BuildArguments, OutputArguments};
+use super::choices::Progress;
 use super::destination::{self, Destination};
 use super::failure::Failure;
+use super::stderr::{emit_event, eprintln_line};
 use super::{Done, habits, interrupt, parse_image, parse_platform, print_json, print_result, progress, render};
-use crate::build::{BuildOptions, BuildReport, Event, OutputRequest, Outputs, build, check_outputs, plan_build};
+use crate::build::{BuildOptions, BuildReport, OutputRequest, Outputs, build, check_outputs, plan_build};
 use crate::environment::Environment;
+use crate::events::Event;
 use crate::model::{ReferenceError, escape};
 use crate::spec::Spec;
 
@@ -50,7 +53,7 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
     if let Some(destination) = &metadata {
         destination.write(format!("{:#}\n", report.to_json()).as_bytes())?;
     }
-    tell_summary(output.progress, &report);
+    print_summary(output.progress, &report);
     if let Some(warning) = unmoved_tags(&naming, spec.platforms().len()) {
         observer.event(Event::Warning(warning));
     }
@@ -71,11 +74,11 @@ fn unmoved_tags(naming: &Outputs, platform_count: usize) -> Option<String> {
 }
 
 /// Prints what was built: for people a summary, for programs the event `built` with the content of `--metadata`.
-fn tell_summary(progress: Progress, report: &BuildReport) {
+fn print_summary(progress: Progress, report: &BuildReport) {
     match progress {
         Progress::None => {}
-        Progress::Json => progress::emit_event("built", report.to_json()),
-        Progress::Auto | Progress::Plain => progress::tell(&render::summary(report)),
+        Progress::Json => emit_event("built", report.to_json()),
+        Progress::Auto | Progress::Plain => eprintln_line(&render::summary(report)),
     }
 }
 

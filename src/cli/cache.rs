@@ -9,13 +9,13 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::failure::Failure;
-use super::{Done, print, print_json, render};
+use super::sizes::parse_given_size;
+use super::{Done, print, print_json};
 use crate::build::CACHE_KINDS;
 use crate::cache::{Cache, Count, KindUsage, Trimmed, Unsound, Verified};
-use crate::environment::{Environment, SIZE_HELP};
+use crate::environment::Environment;
 use crate::layout::{Layout, PrunedLayout};
-use crate::model::escape;
-use crate::spec::parse_size;
+use crate::model::{escape, size_text};
 
 /// `ocitect cache`.
 #[derive(Debug, Args)]
@@ -171,15 +171,15 @@ fn show(cache: &Cache, is_json: bool) -> Result<(), Failed> {
     }
     text += &format!(
         "  total      {:>22} of {}\n",
-        render::size(total_bytes),
-        render::size(cache.limit_bytes())
+        size_text(total_bytes),
+        size_text(cache.limit_bytes())
     );
     Ok(print(text.as_bytes())?)
 }
 
 fn prune_cache(cache: &Cache, arguments: &PruneArguments, is_json: bool) -> Result<(), Failed> {
     let keep_bytes = match &arguments.keep {
-        Some(text) => Some(size(text, "--keep")?),
+        Some(text) => Some(parse_given_size(text, "--keep")?),
         None if arguments.all => None,
         None => Some(cache.limit_bytes()),
     };
@@ -198,7 +198,7 @@ fn prune_cache(cache: &Cache, arguments: &PruneArguments, is_json: bool) -> Resu
     if removed.is_empty() {
         text += "nothing to remove\n";
     }
-    text += &format!("kept {}\n", render::size(kept_bytes));
+    text += &format!("kept {}\n", size_text(kept_bytes));
     Ok(print(text.as_bytes())?)
 }
 
@@ -219,7 +219,7 @@ fn verify(cache: &Cache, is_json: bool) -> Result<(), Failed> {
         let lines = unsound
             .iter()
             .map(|(path, found)| format!("{}: {}\n", name(path), what(found)));
-        let total = format!("{} files, {} intact\n", sound.files, render::size(sound.size_bytes));
+        let total = format!("{} files, {} intact\n", sound.files, size_text(sound.size_bytes));
         print(lines.chain([total]).collect::<String>().as_bytes())?;
     }
     let left = unsound.values().filter(|found| **found != Unsound::Deleted).count();
@@ -249,20 +249,12 @@ fn prune_layout(path: &Path, is_dry_run: bool, is_json: bool) -> Done {
     let verb = if is_dry_run { "would remove" } else { "removed" };
     let mut text = String::new();
     for (digest, size_bytes) in &removed {
-        text += &format!("{verb} {digest} {:>10}\n", render::size(*size_bytes));
+        text += &format!("{verb} {digest} {:>10}\n", size_text(*size_bytes));
     }
-    let gone = render::size(removed_bytes);
-    let left = render::size(kept_bytes);
+    let gone = size_text(removed_bytes);
+    let left = size_text(kept_bytes);
     text += &format!("{verb} {} blobs, {gone}; kept {}, {left}\n", removed.len(), kept.len());
     print(text.as_bytes())
-}
-
-/// A size of the command line or the environment; `place` is its source, for messages.
-pub fn size(text: &str, place: &str) -> Result<u64, Failure> {
-    parse_size(text).ok_or_else(|| {
-        let message = format!("{place}: \"{}\" is not a size", escape(text.as_bytes()));
-        Failure::usage(&message, SIZE_HELP)
-    })
 }
 
 fn name(path: &Path) -> String {
@@ -273,7 +265,7 @@ fn count_line(kind: &str, count: Count) -> String {
     format!(
         "{kind:<10} {:>8} files {:>10}",
         count.files,
-        render::size(count.size_bytes)
+        size_text(count.size_bytes)
     )
 }
 

@@ -12,11 +12,10 @@ use super::{
     Done, findings, local_names, login_registry, parse_image, parse_platform, print, print_json, progress, render,
     resolve, skipped_json,
 };
-use crate::build::{
-    BuildOptions, CheckedImages, Observer, OutputRequest, Outputs, check_build, check_image, plan_build,
-};
+use crate::build::{BuildOptions, CheckedImages, OutputRequest, Outputs, check_build, check_image, plan_build};
 use crate::check::{Code, Coverage, Finding, Verdict, check_variables, sarif};
 use crate::environment::Environment;
+use crate::events::Observer;
 use crate::model::{Platform, escape};
 use crate::spec::{Spec, read_env_file};
 use crate::store::SkippedEntry;
@@ -36,7 +35,7 @@ pub async fn run(arguments: &CheckArguments, output: &OutputArguments, environme
         ),
         None => check_named_image(&platforms, arguments, environment, &observer).await?,
     };
-    tell(&verdict, &skipped, arguments)
+    print_verdict(&verdict, &skipped, arguments)
 }
 
 /// Returns the path of a spec: an existing file or directory. Any other subject is the name of an image.
@@ -147,7 +146,7 @@ const GATE_HELP: &str = "fix each error, or ignore a finding with `allow` in the
 
 /// Prints on stdout what was found, what was checked and what was not. If one of the findings is an error, the command
 /// fails, and stderr has nothing else.
-fn tell(verdict: &Verdict, skipped: &[SkippedEntry], arguments: &CheckArguments) -> Done {
+fn print_verdict(verdict: &Verdict, skipped: &[SkippedEntry], arguments: &CheckArguments) -> Done {
     let notes = notes(verdict, skipped);
     if arguments.sarif {
         print_json(&sarif(

@@ -8,8 +8,9 @@ use super::failure::Failure;
 use super::{
     Done, NAME_HELP, destination, interrupt, parse, parse_image, parse_platform, print_result, progress, resolve,
 };
-use crate::build::{Observer, Target, TargetPlace, TransferTasks, Transports, check_copy};
+use crate::build::{Target, TargetPlace, Transports, check_copy};
 use crate::environment::Environment;
+use crate::events::Observer;
 use crate::model::{ImageName, Platform, Reference, Repository, Root, Selector, Tag};
 use crate::store::{ReadEntry, Source, list_entries, read_listed, select_platforms};
 use crate::transfer;
@@ -176,9 +177,9 @@ impl Opened {
         observer: &Arc<dyn Observer>,
     ) -> Done {
         let sink = transports.sink(target, name).await?;
-        let tasks = TransferTasks::new(observer.clone(), target.to_string(), BTreeMap::new());
+        let reporter = transfer::Reporter::new(observer, target.to_string(), BTreeMap::new());
         let root = self.only.as_ref().unwrap_or(&self.root);
-        transfer::copy(self.source.as_ref(), sink.as_ref(), root, &target.tags, Arc::new(tasks)).await?;
+        transfer::copy(self.source.as_ref(), sink.as_ref(), root, &target.tags, &reporter).await?;
         Ok(())
     }
 

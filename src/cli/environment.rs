@@ -8,10 +8,11 @@ use std::sync::Arc;
 use super::arguments::{ConnectionArguments, RegistryArguments};
 use super::failure::Failure;
 use super::stderr;
-use crate::build::{Event, Observer, Transports};
+use crate::build::Transports;
 use crate::environment::Environment;
+use crate::events::{Event, Observer};
 use crate::model::{Repository, escape};
-use crate::registry::{Client, Login, Notice, RegistryOptions, Secret};
+use crate::registry::{Client, Login, RegistryOptions, Secret};
 use crate::spec::Inputs;
 
 /// Size limit of a password or token on standard input, in bytes: the longest tokens in use have some kilobytes.
@@ -57,13 +58,8 @@ impl Environment {
                 });
             }
         }
-        let notes = observer.clone();
-        let notice = Notice::new(move |line| notes.event(Event::Note(line.to_owned())));
-        let warnings = observer.clone();
-        let warning = Notice::new(move |line| warnings.event(Event::Warning(line.to_owned())));
         let options = RegistryOptions {
-            notice,
-            warning,
+            observer: observer.clone(),
             ..self.registry_options(&arguments.connection, arguments.authfile.as_deref(), explicit)?
         };
         if let Some(text) = insecure_warning(&options) {

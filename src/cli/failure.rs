@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::arguments::Progress;
+use super::choices::Progress;
 use super::render;
-use super::stderr::{tell, tell_json};
+use super::stderr::{eprintln_json, eprintln_line};
 use crate::build::BuildError;
 use crate::model::Diagnostic;
 use crate::spec::SpecError;
@@ -98,7 +98,7 @@ impl Failure {
     /// Prints the failure on stderr, as a line of JSON if progress is in JSON, and returns the exit status.
     pub fn report(self, progress: Progress) -> ExitCode {
         match progress {
-            Progress::Json => tell_json(self.to_json()),
+            Progress::Json => eprintln_json(self.to_json()),
             _ => self.print_human(),
         }
         ExitCode::from(self.exit_code)
@@ -106,14 +106,14 @@ impl Failure {
 
     fn print_human(&self) {
         if let Some(diagnostic) = &self.diagnostic {
-            return tell(diagnostic);
+            return eprintln_line(diagnostic);
         }
-        tell(&format!("{} {}", render::emphasis("error:", 31), self.message));
+        eprintln_line(&format!("{} {}", render::emphasis("error:", 31), self.message));
         for cause in &self.causes {
-            tell(&format!("Caused by: {cause}"));
+            eprintln_line(&format!("Caused by: {cause}"));
         }
         if let Some(help) = &self.help {
-            tell(&format!("{} {help}", render::emphasis("help:", 36)));
+            eprintln_line(&format!("{} {help}", render::emphasis("help:", 36)));
         }
     }
 

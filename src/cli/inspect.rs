@@ -4,10 +4,9 @@ use serde_json::{Value, json};
 
 use super::arguments::{InspectArguments, OutputArguments};
 use super::failure::Failure;
-use super::render::size;
 use super::{Done, login_registry, parse_image, parse_platform, print, print_json, progress, resolve, skipped_json};
 use crate::environment::Environment;
-use crate::model::{Image, ImageName, Platform, Root, escape};
+use crate::model::{Image, ImageName, Platform, Root, escape, size_text};
 use crate::store::{Entries, ReadEntry, SkippedEntry, Source, list_entries, read_image, read_listed, select_platform};
 
 /// Prints an image: its root, and each platform's config and layers.
@@ -168,7 +167,7 @@ fn image_lines(shown: &ShownImage, lines: &mut Vec<String>) {
         lines.push(field("warning", &format!("its config says {stated}")));
     }
     lines.push(field("digest", &image.manifest().descriptor().digest.to_string()));
-    lines.push(field("size", &size(image.size_bytes())));
+    lines.push(field("size", &size_text(image.size_bytes())));
     if let Some(created) = config.fields().get("created").and_then(Value::as_str) {
         lines.push(field("created", &escape(created.as_bytes())));
     }
@@ -207,7 +206,7 @@ fn image_lines(shown: &ShownImage, lines: &mut Vec<String>) {
     for (layer, _) in image.layers() {
         lines.push(field(
             "layer",
-            &format!("{}  {:>9}", layer.digest, size(layer.size_bytes)),
+            &format!("{}  {:>9}", layer.digest, size_text(layer.size_bytes)),
         ));
     }
 }

@@ -7,9 +7,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::arguments::Progress;
+use super::choices::Progress;
 use super::failure::Failure;
-use super::{progress, terminal};
+use super::terminal;
 use crate::build::{Target, TargetPlace};
 use crate::store::local;
 
@@ -72,20 +72,21 @@ fn lock() -> MutexGuard<'static, Outputs> {
     OUTPUTS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Handles the signals on the runtime. A signal that was ignored at the start, as by nohup, stays ignored.
-pub fn watch(runtime: &Runtime, progress: Progress) {
+/// Handles the signals on the runtime. `clear` removes what progress has drawn. A signal that was ignored at the start,
+/// as by nohup, stays ignored.
+pub fn watch(runtime: &Runtime, progress: Progress, clear: fn()) {
     for (number, name) in SIGNALS {
-        watch_one(runtime.handle(), number, name, progress);
+        watch_one(runtime.handle(), number, name, progress, clear);
     }
 }
 
 /// Also handles SIGQUIT (Ctrl-\), which would leave a terminal without echo. It ends other runs at once, by default with
 /// a core dump.
-pub fn watch_quit(progress: Progress) {
-    watch_one(&Handle::current(), libc::SIGQUIT, "SIGQUIT", progress);
+pub fn watch_quit(progress: Progress, clear: fn()) {
+    watch_one(&Handle::current(), libc::SIGQUIT, "SIGQUIT", progress, clear);
 }
 
-fn watch_one(runtime: &Handle, number: libc::c_int, name: &'static str, progress: Progress) {
+fn watch_one(runtime: &Handle, number: libc::c_int, name: &'static str, progress: Progress, clear: fn()) {
     if is_ignored(number) {
         return;
     }
@@ -94,7 +95,7 @@ fn watch_one(runtime: &Handle, number: libc::c_int, name: &'static str, progress
             return;
         };
         if signals.recv().await.is_some() {
-            end(number, name, progress);
+            end(number, name, progress, clear);
         }
     });
 }
@@ -108,10 +109,10 @@ fn is_ignored(number: libc::c_int) -> bool {
     asked == 0 && unsafe { current.assume_init() }.sa_sigaction == libc::SIG_IGN
 }
 
-fn end(number: libc::c_int, name: &str, progress: Progress) {
+fn end(number: libc::c_int, name: &str, progress: Progress, clear: fn()) {
     terminal::restore();
     local::remove_own_temporary_files();
-    progress::clear_bars();
+    clear();
     let status = STATUS_OF_SIGNALS + u8::try_from(number).unwrap_or(0);
     let failure = Failure::interrupted(&format!("interrupted by {name}: {}", left(&lock())), status);
     let _ = failure.report(progress);

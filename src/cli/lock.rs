@@ -8,8 +8,9 @@ use serde_json::json;
 use super::arguments::{LockArguments, OutdatedArguments, OutputArguments, RegistryArguments, UpdateArguments};
 use super::failure::Failure;
 use super::{Done, lock_text, print, print_json, progress};
-use crate::build::{self, LockChange, Observer, Transports};
+use crate::build::{self, LockChange, Transports};
 use crate::environment::Environment;
+use crate::events::{Event, Observer};
 use crate::lock::Lock;
 use crate::model::{ImageName, escape};
 use crate::spec::Spec;
@@ -25,13 +26,13 @@ pub async fn lock(arguments: &LockArguments, output: &OutputArguments, environme
     let _traffic = progress::TrafficAtEnd::of(&transports, &observer);
     let options = environment.build_options(None)?;
     let change = build::complete_lock(&spec, &options, &transports, &observer).await?;
-    tell(&change, &observer);
+    print_change(&change, &observer);
     Ok(())
 }
 
-fn tell(change: &LockChange, observer: &Arc<dyn Observer>) {
+fn print_change(change: &LockChange, observer: &Arc<dyn Observer>) {
     let path = escape(change.path.as_os_str().as_encoded_bytes());
-    let note = |text: String| observer.event(build::Event::Note(text));
+    let note = |text: String| observer.event(Event::Note(text));
     for (name, platform) in &change.added {
         note(format!("pinned {} for {platform}", escape(name.as_bytes())));
     }

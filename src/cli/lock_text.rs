@@ -2,10 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::render::size;
 use crate::build::{ImageChange, PinChange, PinnedName};
 use crate::lock::{Lock, LockedImage, Pin};
-use crate::model::{Descriptor, Digest, Platform, escape};
+use crate::model::{Descriptor, Digest, Platform, escape, size_text};
 use crate::tree::Facts;
 
 /// Returns the whole lockfile as text.
@@ -28,7 +27,7 @@ fn field(name: &str, value: &str) -> String {
 }
 
 fn pin_lines(pin: &Pin, lines: &mut Vec<String>) {
-    let sized = |descriptor: &Descriptor| format!("{}  {:>9}", descriptor.digest, size(descriptor.size_bytes));
+    let sized = |descriptor: &Descriptor| format!("{}  {:>9}", descriptor.digest, size_text(descriptor.size_bytes));
     lines.push(field("manifest", &sized(&pin.manifest)));
     lines.push(field("config", &sized(&pin.config)));
     lines.extend(pin.layers.iter().map(|layer| field("layer", &sized(&layer.descriptor))));

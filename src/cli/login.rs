@@ -1,6 +1,7 @@
 //! `ocitect login` and `ocitect logout`.
 
-use super::arguments::{LoginArguments, LogoutArguments, OutputArguments, Progress};
+use super::arguments::{LoginArguments, LogoutArguments, OutputArguments};
+use super::choices::Progress;
 use super::environment::{self, read_secret};
 use super::failure::Failure;
 use super::terminal::Terminal;
@@ -57,7 +58,7 @@ async fn asked_login(registry: &str, user: Option<String>, progress: Progress) -
             "standard input is not a terminal, and --password-stdin was not given",
         ));
     };
-    interrupt::watch_quit(progress);
+    interrupt::watch_quit(progress, progress::clear_bars);
     let user = match user {
         Some(user) => user,
         None => {

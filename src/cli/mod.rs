@@ -7,13 +7,13 @@ mod arguments;
 mod build;
 mod cache;
 mod check;
+mod choices;
 mod copy;
 mod destination;
 mod environment;
 mod failure;
 mod findings;
 mod habits;
-mod heartbeat;
 mod init;
 mod inspect;
 mod interrupt;
@@ -26,9 +26,9 @@ mod man;
 mod progress;
 mod render;
 mod runtime;
+mod sizes;
 mod stderr;
 mod terminal;
-mod ticker;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -37,11 +37,12 @@ use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use arguments::{Arguments, Command, OutputArguments, Progress};
+use arguments::{Arguments, Command, OutputArguments};
+use choices::Progress;
 use failure::Failure;
 
-use crate::build::{Observer, Task};
 use crate::environment::Environment;
+use crate::events::{Item, Observer, Task, Work};
 use crate::model::{Diagnostic, ImageName, Platform, ReferenceError, Root, Selector};
 use crate::store::{SkippedEntry, Source, StoreError};
 
@@ -83,7 +84,7 @@ fn dispatch(arguments: Arguments, environment: &Environment) -> Done {
         command => command,
     };
     let runtime = runtime::start()?;
-    interrupt::watch(&runtime, output.progress);
+    interrupt::watch(&runtime, output.progress, progress::clear_bars);
     runtime.block_on(async {
         match command {
             Command::Init(arguments) => init::run(&arguments, &output, environment).await,
@@ -145,8 +146,8 @@ fn print_exactly(bytes: &[u8]) -> Done {
 fn print_result(image: &str, stdout_is_taken: bool, progress: Progress) -> Done {
     match (stdout_is_taken, progress) {
         (false, _) => return print_exactly(format!("{image}\n").as_bytes()),
-        (true, Progress::Json) => progress::emit_event("done", serde_json::json!({ "image": image })),
-        (true, _) => stderr::tell_exactly(image),
+        (true, Progress::Json) => stderr::emit_event("done", serde_json::json!({ "image": image })),
+        (true, _) => stderr::eprintln_verbatim(image),
     }
     Ok(())
 }
@@ -207,7 +208,7 @@ async fn resolve(
     name: &ImageName,
     observer: &Arc<dyn Observer>,
 ) -> Result<Root, StoreError> {
-    let _task = Task::start(observer, format!("resolving {name}"), None);
+    let _task = Task::start(observer, Work::new("resolving", Item::new(name.to_string())), None);
     source.resolve(selector).await
 }
 

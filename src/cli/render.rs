@@ -3,10 +3,10 @@
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 
-use super::arguments::Color;
+use super::choices::Color;
 use crate::build::{BuildReport, LayerReport, PlatformReport};
-use crate::model::Tag;
-use crate::transfer::Outcome;
+use crate::events::Outcome;
+use crate::model::{Tag, size_text};
 
 /// The choice of `--color`, made once at the start.
 static COLOR: OnceLock<Color> = OnceLock::new();
@@ -53,23 +53,6 @@ pub fn emphasis_where(takes_colors: bool, text: &str, color: u8) -> String {
     }
 }
 
-/// Returns a size as in the spec: `12.3 MB`, powers of ten.
-pub fn size(bytes: u64) -> String {
-    const UNITS: [(&str, u64); 4] = [
-        ("TB", 1_000_000_000_000),
-        ("GB", 1_000_000_000),
-        ("MB", 1_000_000),
-        ("kB", 1_000),
-    ];
-    for (unit, factor) in UNITS {
-        if bytes >= factor {
-            let tenths = u128::from(bytes) * 10 / u128::from(factor);
-            return format!("{}.{} {unit}", tenths / 10, tenths % 10);
-        }
-    }
-    format!("{bytes} B")
-}
-
 /// Returns the summary of a build: each platform with its layers, the total compared with `max-size`, and the outputs.
 pub fn summary(report: &BuildReport) -> String {
     let mut lines = Vec::new();
@@ -110,33 +93,15 @@ fn layer_line(report: &BuildReport, layer: &LayerReport, width: usize) -> String
         "  {}{}  {:>9}  {how}",
         layer.name,
         " ".repeat(pad),
-        size(layer.descriptor.size_bytes)
+        size_text(layer.descriptor.size_bytes)
     )
 }
 
 fn total_line(platform: &PlatformReport, width: usize) -> String {
     let limit = platform
         .max_size_bytes
-        .map(|limit| format!("  of {} (max-size)", size(limit)))
+        .map(|limit| format!("  of {} (max-size)", size_text(limit)))
         .unwrap_or_default();
     let pad = " ".repeat(width.saturating_sub("total".len()));
-    format!("  total{pad}  {:>9}{limit}", size(platform.size_bytes))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::size;
-
-    #[test]
-    fn sizes_are_powers_of_ten_and_never_rounded_up() {
-        for (bytes, text) in [
-            (0, "0 B"),
-            (999, "999 B"),
-            (1_000, "1.0 kB"),
-            (1_999_999, "1.9 MB"),
-            (u64::MAX, "18446744.0 TB"),
-        ] {
-            assert_eq!(size(bytes), text);
-        }
-    }
+    format!("  total{pad}  {:>9}{limit}", size_text(platform.size_bytes))
 }

@@ -39,26 +39,31 @@ pub fn shown(text: &str) -> Cow<'_, str> {
 }
 
 /// Writes a line to stderr. A write error is ignored.
-pub fn tell(line: &str) {
+pub fn eprintln_line(line: &str) {
     write_line(&shown(line));
 }
 
 /// Writes an event as a line of JSON: its name, and the fields of `fields`.
 pub fn emit_event(name: &str, fields: Value) {
+    eprintln_json(event_json(name, fields));
+}
+
+/// Returns an event as JSON: its name, and the fields of `fields`.
+pub fn event_json(name: &str, fields: Value) -> Value {
     let mut event = json!({ "event": name });
     if let (Some(event), Value::Object(fields)) = (event.as_object_mut(), fields) {
         event.extend(fields);
     }
-    tell_json(event);
+    event
 }
 
 /// Writes a document as one line to stderr. Secrets are masked in each of its strings, so that the line is valid JSON.
-pub fn tell_json(document: Value) {
+pub fn eprintln_json(document: Value) {
     write_line(&SECRETS.blank_json(document).to_string());
 }
 
 /// Writes a line for scripts without masking: the name and the digest of an image.
-pub fn tell_exactly(line: &str) {
+pub fn eprintln_verbatim(line: &str) {
     write_line(line);
 }
 

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Error, Image};
+use crate::events::{Item, Task, Work};
 use crate::model::{Content, Diagnostic, Entry, EntryKind, EntryPath, ErrorKind};
 use crate::tree::{Node, Tree, extract};
 
@@ -112,12 +113,20 @@ impl Image {
         let wanted = BTreeMap::from([(layer, BTreeSet::from([stored.clone()]))]);
         let content = Arc::new(Mutex::new(Vec::new()));
         let written = content.clone();
-        let read = extract(base.source.as_ref(), &base.image, &wanted, move |_, _, reader| {
-            let mut content = written.lock().unwrap_or_else(PoisonError::into_inner);
-            // A layer may hold a path twice: the last one counts.
-            content.clear();
-            reader.take(MAX_READ_BYTES).read_to_end(&mut content).map(drop)
-        });
+        let item = Item::new(path.to_string()).for_platform(Some(self.platform().clone()));
+        let task = Arc::new(Task::start(self.observer(), Work::new("reading", item), None));
+        let read = extract(
+            base.source.as_ref(),
+            &base.image,
+            &wanted,
+            &task,
+            move |_, _, reader| {
+                let mut content = written.lock().unwrap_or_else(PoisonError::into_inner);
+                // A layer may hold a path twice: the last one counts.
+                content.clear();
+                reader.take(MAX_READ_BYTES).read_to_end(&mut content).map(drop)
+            },
+        );
         match read.await {
             Ok(_) => Ok(std::mem::take(
                 &mut *content.lock().unwrap_or_else(PoisonError::into_inner),

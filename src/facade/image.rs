@@ -7,6 +7,7 @@ use tokio::sync::OnceCell;
 use super::registry::Access;
 use super::{Config, Error, Layer};
 use crate::build::{Composed, compose, open_image};
+use crate::events::Observer;
 use crate::files::Archives;
 use crate::model::{
     self, Compression, Digest, Document, Family, ImageConfig, ImageManifest, ImageName, MediaType, Platform,
@@ -108,6 +109,10 @@ impl Image {
 
     pub(super) fn base(&self) -> Option<&Pulled> {
         self.base.as_deref()
+    }
+
+    pub(super) fn observer(&self) -> &Arc<dyn Observer> {
+        &self.access.observer
     }
 
     async fn build(&self) -> Result<Built, Error> {

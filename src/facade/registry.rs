@@ -9,16 +9,17 @@ use tokio::sync::OnceCell;
 use super::image::Pulled;
 use super::{Error, Image};
 use crate::build::{
-    BuildOptions, BuildOutput, BuildReport, CheckedImages, Observer, OutputRequest, Outputs, Silent, Target,
-    TransferTasks, Transports, build, check_image, plan_build,
+    BuildOptions, BuildOutput, BuildReport, CheckedImages, OutputRequest, Outputs, Target, Transports, build,
+    check_image, plan_build,
 };
 use crate::environment::Environment;
+use crate::events::{Observer, Silent};
 use crate::model::{Descriptor, Digest, Family, ImageName, MediaType, Platform, Root};
 use crate::plan::index;
 use crate::registry::{Client, RegistryOptions};
 use crate::spec::Spec;
 use crate::store::{Entries, Sink, Source, list_entries, put_bytes, read_image, select_platform};
-use crate::transfer::copy;
+use crate::transfer::{Reporter, copy};
 
 /// Access to registries, layouts and archives: pulls, pushes, copies and checks images by name.
 ///
@@ -193,8 +194,8 @@ impl Registry {
 
     async fn write(&self, source: &dyn Source, root: &Root, target: &str) -> Result<Digest, Error> {
         let (sink, target) = self.sink(target).await?;
-        let tasks = TransferTasks::new(self.access.observer.clone(), target.to_string(), BTreeMap::new());
-        copy(source, sink.as_ref(), root, &target.tags, Arc::new(tasks)).await?;
+        let reporter = Reporter::new(&self.access.observer, target.to_string(), BTreeMap::new());
+        copy(source, sink.as_ref(), root, &target.tags, &reporter).await?;
         Ok(root.descriptor().digest)
     }
 }

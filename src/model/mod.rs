@@ -5,10 +5,12 @@
 
 mod bounds;
 pub mod capability;
+pub mod code;
 mod descriptor;
 mod digest;
 mod document;
 mod failure;
+pub mod finding;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod image;
@@ -23,6 +25,7 @@ mod platform;
 mod platform_names;
 mod reference;
 mod short_names;
+mod size;
 pub mod strict_json;
 mod whiteout;
 mod xattr;
@@ -50,6 +53,7 @@ pub use platform::{Platform, PlatformError};
 pub use platform_names::UnknownPart;
 pub use reference::{ImageName, Reference, ReferenceError, Repository, Selector, Tag};
 pub use short_names::ShortNames;
+pub use size::{part_text, size_text};
 pub use whiteout::{OPAQUE_WHITEOUT, WHITEOUT_PREFIX};
 pub use xattr::{XattrOwner, xattr_owner, xattr_pattern_owner};
 

@@ -6,15 +6,15 @@ use std::ops::Range;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 
 use super::error::{Change, EntryProblem, Origin, PackError};
-use super::layer::PackObserver;
 use super::scanning::LayerScan;
+use crate::events::Task;
 use crate::model::{Content, ContentOpener, DiskFile, Entry, EntryKind, EntryPath, FileStamp};
 
 /// Opens contents, and reports what was read.
 #[derive(Clone, Copy)]
 pub(super) struct Reading<'a> {
     pub(super) opener: &'a dyn ContentOpener,
-    pub(super) observer: &'a dyn PackObserver,
+    pub(super) task: &'a Task,
     /// Scans contents for secrets, if requested.
     pub(super) scan: Option<&'a LayerScan>,
 }
@@ -30,7 +30,7 @@ impl Reading<'_> {
             Content::Member { .. } | Content::Image { .. } => {
                 let mut opened = OpenContent::new(entry, content, self.opener)?;
                 opened.read(room)?;
-                self.observer.content_read(*size_bytes);
+                self.task.advance(*size_bytes);
                 opened.finish()
             }
         }
@@ -57,7 +57,7 @@ impl Reading<'_> {
                 });
             }
         }
-        self.observer.content_read(room.len() as u64);
+        self.task.advance(room.len() as u64);
         Ok(())
     }
 }

@@ -13,6 +13,7 @@ use super::pipeline::{self, HashedFile, Outcome};
 use super::scanning::LayerScan;
 use super::workers::{Failure, Job};
 use crate::compress::{Algorithm, Checksum, Compression};
+use crate::events::Task;
 use crate::model::{self, ContentOpener, Descriptor, DiffId, Layer, LayerPlan};
 use crate::secrets::SightedFile;
 
@@ -30,17 +31,6 @@ pub struct PackOptions<'a> {
     pub threads: usize,
     /// Cache of compressed blocks, for reading and writing.
     pub cache: Option<&'a dyn BlockCache>,
-}
-
-/// Receives the progress of packing. Called from all threads that pack.
-pub trait PackObserver: Sync {
-    /// Called after `size_bytes` more bytes of content were read.
-    fn content_read(&self, size_bytes: u64);
-}
-
-/// An observer that does nothing.
-impl PackObserver for () {
-    fn content_read(&self, _size_bytes: u64) {}
 }
 
 /// A packed layer and its bytes, which are deleted with its last clone and its last reader.
@@ -86,7 +76,8 @@ impl Read for LayerReader {
 }
 
 /// Packs `plan` in one pass: tar, diff ID, compression, digest, temporary file. Equal plans give equal bytes, for any
-/// options. Each file of the disk is compared with its listing after it was read.
+/// options. Each file of the disk is compared with its listing after it was read. `task` advances by the bytes of content
+/// that are read.
 ///
 /// # Errors
 /// Returns [`PackError`] for a plan that is not sorted or has an entry that a tar cannot hold; for a source that
@@ -96,7 +87,7 @@ pub fn pack_layer(
     plan: &LayerPlan,
     opener: &dyn ContentOpener,
     options: &PackOptions<'_>,
-    observer: &dyn PackObserver,
+    task: &Task,
 ) -> Result<PackedLayer, PackError> {
     let compression = compression_of(plan)?;
     let scratch = |source| PackError::Scratch {
@@ -107,7 +98,7 @@ pub fn pack_layer(
     // Uncompressed content is read from its source as fast as from a cache.
     let cache = options.cache.filter(|_| compression.algorithm() != Algorithm::None);
     let scan = LayerScan::default();
-    let job = job(plan, compression, opener, options.threads, observer, &scan);
+    let job = job(plan, compression, opener, options.threads, task, &scan);
     let packed = pipeline::pack(&job, compression, || compression.block_encoder(), cache, file);
     let Outcome {
         diff_id,
@@ -148,13 +139,13 @@ fn job<'a>(
     compression: Compression,
     opener: &'a dyn ContentOpener,
     threads: usize,
-    observer: &'a dyn PackObserver,
+    task: &'a Task,
     scan: &'a LayerScan,
 ) -> Job<'a> {
     let unit_bytes = compression.block_unit_bytes();
     let reading = Reading {
         opener,
-        observer,
+        task,
         scan: Some(scan),
     };
     Job {
@@ -220,11 +211,11 @@ pub fn hash_layer(
     plan: &LayerPlan,
     opener: &dyn ContentOpener,
     threads: usize,
-    observer: &dyn PackObserver,
+    task: &Task,
 ) -> Result<HashedLayer, PackError> {
     let compression = compression_of(plan)?;
     let scan = LayerScan::default();
-    let hashed = pipeline::hash(&job(plan, compression, opener, threads, observer, &scan));
+    let hashed = pipeline::hash(&job(plan, compression, opener, threads, task, &scan));
     let (diff_id, tar_size_bytes) = hashed.map_err(written_nowhere)?;
     Ok(HashedLayer {
         diff_id,
@@ -242,11 +233,11 @@ pub fn scan_layer(
     plan: &LayerPlan,
     opener: &dyn ContentOpener,
     threads: usize,
-    observer: &dyn PackObserver,
+    task: &Task,
 ) -> Result<Vec<SightedFile>, PackError> {
     let compression = compression_of(plan)?;
     let scan = LayerScan::default();
-    pipeline::read(&job(plan, compression, opener, threads, observer, &scan)).map_err(written_nowhere)?;
+    pipeline::read(&job(plan, compression, opener, threads, task, &scan)).map_err(written_nowhere)?;
     Ok(scan.finish(plan))
 }
 

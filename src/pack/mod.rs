@@ -30,7 +30,6 @@ mod workers;
 pub use cache::{BlockCache, KeptLayer};
 pub use error::{Change, EntryProblem, Origin, PackError};
 pub use layer::{
-    HashedLayer, LayerReader, MAX_THREADS, PackObserver, PackOptions, PackedLayer, hash_layer, pack_layer,
-    put_together, scan_layer,
+    HashedLayer, LayerReader, MAX_THREADS, PackOptions, PackedLayer, hash_layer, pack_layer, put_together, scan_layer,
 };
 pub use tar::write_tar;

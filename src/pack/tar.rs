@@ -6,7 +6,7 @@ use std::io::Write;
 use super::content::{OpenContent, Reading};
 use super::cuts::{Block, Cuts, Part, padding, write_headers};
 use super::error::PackError;
-use super::layer::PackObserver;
+use crate::events::Task;
 use crate::model::{Content, ContentOpener, EntryKind, LayerPlan};
 
 /// Unit of the blocks that [`write_tar`] writes, in bytes. It does not affect the output.
@@ -20,7 +20,7 @@ const WRITE_UNIT_BYTES: usize = 1024 * 1024;
 pub fn write_tar(
     plan: &LayerPlan,
     opener: &dyn ContentOpener,
-    observer: &dyn PackObserver,
+    task: &Task,
     target: &mut dyn Write,
 ) -> Result<u64, PackError> {
     let mut tar = Tar::new(
@@ -28,7 +28,7 @@ pub fn write_tar(
         WRITE_UNIT_BYTES,
         Reading {
             opener,
-            observer,
+            task,
             scan: None,
         },
     );
@@ -105,7 +105,7 @@ impl<'a> Tar<'a> {
         let is_last = to == *size_bytes;
         let content_bytes = block_bytes - if is_last { padding(*size_bytes) as usize } else { 0 };
         open.read(&mut bytes[..content_bytes])?;
-        self.reading.observer.content_read(content_bytes as u64);
+        self.reading.task.advance(content_bytes as u64);
         if is_last {
             open.finish()?;
         } else {

@@ -14,6 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{PackError, PackOptions, PackedLayer, pack_layer, write_tar};
+use crate::events::Task;
 use crate::model::{Compression, Content, ContentOpener, DiskFile, Entry, EntryKind, EntryPath, FileStamp, LayerPlan};
 
 /// An opener for plans without members of archives and files of images.
@@ -101,7 +102,7 @@ fn options(threads: usize) -> PackOptions<'static> {
 }
 
 fn pack(plan: &LayerPlan) -> Result<PackedLayer, PackError> {
-    pack_layer(plan, &NoOpener, &options(2), &())
+    pack_layer(plan, &NoOpener, &options(2), &Task::silent())
 }
 
 fn stored_bytes(packed: &PackedLayer) -> Vec<u8> {
@@ -112,7 +113,7 @@ fn stored_bytes(packed: &PackedLayer) -> Vec<u8> {
 
 fn tar_bytes(plan: &LayerPlan) -> Vec<u8> {
     let mut bytes = Vec::new();
-    write_tar(plan, &NoOpener, &(), &mut bytes).unwrap();
+    write_tar(plan, &NoOpener, &Task::silent(), &mut bytes).unwrap();
     bytes
 }
 

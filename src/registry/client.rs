@@ -25,10 +25,10 @@ use super::retry::{Backoff, RequestError};
 use super::routed::RoutedRepository;
 use super::scope::Scopes;
 use super::session::{Authorization, Session};
-use super::traffic::Traffic;
 use super::transport::{Connection, Outgoing, Payload, Reply, Transport};
 use super::upload::UnsupportedModes;
 use super::{Credentials, Login, RegistryOptions};
+use crate::events::Traffic;
 use crate::model::{Digest, Repository};
 use crate::store::StoreError;
 

@@ -11,7 +11,8 @@ use tokio::sync::OnceCell;
 use super::auth_file::{AuthFile, HUB_KEY};
 use super::helper::Helper;
 use super::origin::{HUB_ALIASES, canonical};
-use super::{Credentials, Login, Notice, RegistryOptions, Secret, Secrets};
+use super::{Credentials, Login, RegistryOptions, Secret, Secrets};
+use crate::events::{Event, Observer};
 use crate::model::escape;
 use crate::store::StoreError;
 
@@ -63,7 +64,7 @@ pub(super) struct CredentialStore {
     /// Receives every credential that is found.
     secrets: Secrets,
     /// Receives one warning about a configured file that does not exist.
-    warning: Notice,
+    observer: Arc<dyn Observer>,
     has_warned: AtomicBool,
     found: Mutex<BTreeMap<String, Found>>,
 }
@@ -75,11 +76,11 @@ impl CredentialStore {
         for login in &credentials.explicit {
             Credential::from(login).add_to(&secrets);
         }
-        let warning = options.warning.clone();
+        let observer = options.observer.clone();
         Self {
             credentials,
             secrets,
-            warning,
+            observer,
             has_warned: AtomicBool::new(false),
             found: Mutex::default(),
         }
@@ -144,8 +145,8 @@ impl CredentialStore {
     fn warn_of_missing(&self, file: &Path) {
         if self.credentials.auth_file.is_some() && !self.has_warned.swap(true, Ordering::Relaxed) {
             let shown = escape(file.as_os_str().as_encoded_bytes());
-            self.warning
-                .tell(&format!("credentials file {shown} (REGISTRY_AUTH_FILE) does not exist"));
+            let text = format!("credentials file {shown} (REGISTRY_AUTH_FILE) does not exist");
+            self.observer.event(Event::Warning(text));
         }
     }
 

@@ -15,6 +15,7 @@ use url::Url;
 use super::certificates::{parsable_certificates, unusable};
 use super::origin::{endpoint, origin};
 use super::{ConfigFiles, RetryOptions, Secret, Secrets};
+use crate::events::{Observer, Silent};
 use crate::store::StoreError;
 
 /// Timeout of connecting: long enough for a slow DNS server and a lost packet.
@@ -55,10 +56,8 @@ pub struct RegistryOptions {
     pub retry: RetryOptions,
     /// Directory that records uploads in progress, so that another process can resume them; `None` records nothing.
     pub journal_directory: Option<PathBuf>,
-    /// Receives notices, one line each, for a user who waits: a long wait, an upload that is restarted.
-    pub notice: Notice,
-    /// Receives warnings, one line each, about what the user probably did not intend.
-    pub warning: Notice,
+    /// Receives notes for a user who waits (a long wait, an upload that is restarted), and warnings.
+    pub observer: Arc<dyn Observer>,
     /// Receives every secret that is sent. Callers must mask these secrets in the client's output and errors.
     pub secrets: Secrets,
 }
@@ -142,34 +141,6 @@ impl fmt::Debug for Roots {
     }
 }
 
-/// A function that receives notices or warnings. It may be called from any thread and must not block.
-#[derive(Clone)]
-pub struct Notice(Arc<dyn Fn(&str) + Send + Sync>);
-
-impl Notice {
-    /// Returns a notice that calls `tell` with each line.
-    pub fn new(tell: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(tell))
-    }
-
-    pub(super) fn tell(&self, line: &str) {
-        (self.0)(line);
-    }
-}
-
-impl Default for Notice {
-    /// Returns a notice that discards all lines.
-    fn default() -> Self {
-        Self::new(|_| {})
-    }
-}
-
-impl fmt::Debug for Notice {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Notice")
-    }
-}
-
 impl Default for RegistryOptions {
     /// Returns settings without roots, proxies and credentials.
     fn default() -> Self {
@@ -187,8 +158,7 @@ impl Default for RegistryOptions {
             idle_timeout: IDLE_TIMEOUT,
             retry: RetryOptions::default(),
             journal_directory: None,
-            notice: Notice::default(),
-            warning: Notice::default(),
+            observer: Arc::new(Silent),
             secrets: Secrets::default(),
         }
     }

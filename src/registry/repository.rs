@@ -16,6 +16,7 @@ use super::retry::{Backoff, RequestError, RetryInfo};
 use super::sink::query_value;
 use super::transport::Reply;
 use super::upload::UnsupportedModes;
+use crate::events::Event;
 use crate::model::{Digest, Repository};
 use crate::store::StoreError;
 
@@ -145,8 +146,8 @@ impl RegistryRepository {
     }
 
     /// Reports a rare event to the user, in one line.
-    pub(super) fn notice(&self, text: &str) {
-        self.options().notice.tell(text);
+    pub(super) fn note(&self, text: String) {
+        self.options().observer.event(Event::Note(text));
     }
 
     /// Returns the registry's root, with the scheme that it is known to support.

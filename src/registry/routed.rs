@@ -126,7 +126,7 @@ impl Candidates {
         let why = error.to_string();
         if self.client.mirrors().leave_out(&at.way, verdict) {
             tracing::info!(mirror, why, "the mirror is skipped for the rest of this run");
-            at.notice(&format!(
+            at.note(format!(
                 "the mirror {mirror} is skipped for the rest of this run: {why}"
             ));
         } else {

@@ -6,18 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use reqwest::Method;
 
-/// The traffic of a client.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// Requests by method, including redirects, token services and retries.
-    pub requests: BTreeMap<String, u64>,
-    /// Bytes of request bodies that were sent, without headers.
-    pub sent_bytes: u64,
-    /// Bytes of received bodies, without headers.
-    pub received_bytes: u64,
-    /// Number of retries.
-    pub retries: u64,
-}
+use crate::events::Traffic;
 
 /// The counters behind [`Traffic`], shared by all senders.
 #[derive(Default)]

@@ -25,6 +25,7 @@ use super::retry::{self, Backoff, Jitter, RequestError, RetryInfo};
 use super::tls::{HostTls, client_config, config_without_tls};
 use super::traffic::Counters;
 use super::{RegistryOptions, Secrets, redact};
+use crate::events::Event;
 use crate::store::StoreError;
 
 /// Timeout of the reply after the whole body was sent: the registry hashes and moves the content.
@@ -295,9 +296,8 @@ impl Transport {
         tracing::info!(place, why, wait_ms = wait.as_millis() as u64, "retrying {action}");
         if wait >= NOTICED_WAIT {
             let wait = retry::span(wait);
-            self.options
-                .notice
-                .tell(&format!("{action} at {place} failed, retrying in {wait}: {why}"));
+            let text = format!("{action} at {place} failed, retrying in {wait}: {why}");
+            self.options.observer.event(Event::Note(text));
         }
         tokio::time::sleep(wait).await;
         true

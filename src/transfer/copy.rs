@@ -1,13 +1,14 @@
 //! Copying of an image.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 
 use super::counting::Counting;
-use super::events::{BlobReport, Event, Observer, Outcome, Report};
 use super::graph::Graph;
+use super::report::{BlobReport, Report, Reporter};
+use crate::events::{Outcome, Task};
 use crate::model::{Descriptor, Diagnostic, Digest, ErrorKind, Root, Tag};
 use crate::store::{Ensured, Sink, Source, StoreError};
 
@@ -55,9 +56,9 @@ pub async fn copy(
     target: &dyn Sink,
     root: &Root,
     tags: &[Tag],
-    observer: Arc<dyn Observer>,
+    reporter: &Reporter,
 ) -> Result<Report, CopyError> {
-    copy_rest(source, target, root, tags, observer, &Ahead::default()).await
+    copy_rest(source, target, root, tags, reporter, &Ahead::default()).await
 }
 
 /// Blobs that [`copy_ahead`] copied before the image was known.
@@ -70,19 +71,16 @@ pub struct Ahead(BTreeMap<Digest, Outcome>);
 pub async fn copy_ahead<S: Source>(
     blobs: impl Stream<Item = (Descriptor, Arc<S>)>,
     target: &dyn Sink,
-    observer: Arc<dyn Observer>,
+    reporter: &Reporter,
 ) -> Result<Ahead, CopyError> {
-    let ensure = |(descriptor, source): (Descriptor, Arc<S>)| {
-        let observer = observer.clone();
-        async move {
-            let copying = Copying {
-                source: source.as_ref(),
-                target,
-                observer,
-            };
-            let report = copying.blob(&descriptor, None).await?;
-            Ok((descriptor.digest, report.outcome))
-        }
+    let ensure = |(descriptor, source): (Descriptor, Arc<S>)| async move {
+        let copying = Copying {
+            source: source.as_ref(),
+            target,
+            reporter,
+        };
+        let report = copying.blob(&descriptor, None).await?;
+        Ok((descriptor.digest, report.outcome))
     };
     let copied = blobs.map(ensure).buffer_unordered(target.concurrency_limit().max(1));
     copied.try_collect().await.map(Ahead)
@@ -94,25 +92,16 @@ pub async fn copy_rest(
     target: &dyn Sink,
     root: &Root,
     tags: &[Tag],
-    observer: Arc<dyn Observer>,
+    reporter: &Reporter,
     ahead: &Ahead,
 ) -> Result<Report, CopyError> {
     let copying = Copying {
         source,
         target,
-        observer,
+        reporter,
     };
     let graph = Graph::read(source, root).await;
     let graph = graph.map_err(|cause| copying.error("the image".to_owned(), cause.of_source()))?;
-    let sizes = graph
-        .blobs
-        .iter()
-        .chain(&graph.manifests)
-        .map(|descriptor| descriptor.size_bytes);
-    copying.observer.event(Event::Planned {
-        blobs: graph.blobs.len() + graph.manifests.len(),
-        size_bytes: sizes.fold(0, u64::saturating_add),
-    });
     let is_published = target
         .is_published(root, tags)
         .await
@@ -132,14 +121,14 @@ pub async fn copy_rest(
         }
         supplied => supplied?,
     };
-    copying.observer.event(Event::Published(root.descriptor()));
+    reporter.published();
     Ok(report)
 }
 
 struct Copying<'a> {
     source: &'a dyn Source,
     target: &'a dyn Sink,
-    observer: Arc<dyn Observer>,
+    reporter: &'a Reporter,
 }
 
 impl Copying<'_> {
@@ -183,7 +172,7 @@ impl Copying<'_> {
                         outcome: *outcome,
                     }),
                     (None, true) => self.blob(&descriptor, Some(graph)).await,
-                    (None, false) => Ok(self.report(&descriptor, Outcome::Skipped)),
+                    (None, false) => Ok(self.report(&descriptor, Some(graph), Outcome::Skipped, None)),
                 }
             }
         };
@@ -204,26 +193,34 @@ impl Copying<'_> {
     }
 
     async fn blob(&self, descriptor: &Descriptor, graph: Option<&Graph>) -> Result<BlobReport, CopyError> {
-        let outcome = self.outcome(descriptor, graph).await;
+        let counting = Counting {
+            inner: self.source,
+            graph,
+            reporter: self.reporter,
+            task: Mutex::default(),
+        };
+        let outcome = self.outcome(descriptor, &counting).await;
         let outcome = outcome.map_err(|cause| self.error(descriptor.digest.to_string(), cause))?;
-        Ok(self.report(descriptor, outcome))
+        let task = counting.into_task();
+        Ok(self.report(descriptor, graph, outcome, task.as_deref()))
     }
 
-    fn report(&self, descriptor: &Descriptor, outcome: Outcome) -> BlobReport {
-        self.observer.event(Event::Finished(descriptor, outcome));
+    fn report(
+        &self,
+        descriptor: &Descriptor,
+        graph: Option<&Graph>,
+        outcome: Outcome,
+        task: Option<&Task>,
+    ) -> BlobReport {
+        self.reporter.settled(descriptor, graph, outcome, task);
         BlobReport {
             descriptor: descriptor.clone(),
             outcome,
         }
     }
 
-    async fn outcome(&self, descriptor: &Descriptor, graph: Option<&Graph>) -> Result<Outcome, StoreError> {
-        let counting = Counting {
-            inner: self.source,
-            graph,
-            observer: self.observer.clone(),
-        };
-        match self.target.ensure(descriptor, &counting).await {
+    async fn outcome(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<Outcome, StoreError> {
+        match self.target.ensure(descriptor, source).await {
             Ok(Ensured::Existing) => Ok(Outcome::Skipped),
             Ok(Ensured::Mounted) => Ok(Outcome::Mounted),
             Ok(Ensured::Uploaded) => Ok(Outcome::Copied),
@@ -255,12 +252,10 @@ fn is_elsewhere(descriptor: &Descriptor, error: &StoreError) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use super::*;
+    use crate::events::{Event, Item, Observer, Silent};
     use crate::model::{Document, ImageIndex, ImageManifest, MediaType, Selector};
     use crate::store::MemoryStore;
-    use crate::transfer::Silent;
 
     fn manifest(store: MemoryStore, layers: &[&'static [u8]]) -> (MemoryStore, Root) {
         let config = Descriptor::of(MediaType::OciConfig, b"{}");
@@ -302,12 +297,19 @@ mod tests {
     struct Order(Mutex<Vec<String>>);
 
     impl Observer for Order {
-        fn event(&self, event: Event<'_>) {
-            if let Event::Finished(descriptor, outcome) = event {
-                let line = format!("{} {}", descriptor.media_type, outcome.as_str());
-                self.0.lock().unwrap().push(line);
+        fn event(&self, event: Event) {
+            if let Event::Finished { what, .. } = event {
+                self.0.lock().unwrap().push(what);
             }
         }
+    }
+
+    fn reporter(observer: Arc<dyn Observer>, names: BTreeMap<Digest, Item>) -> Reporter {
+        Reporter::new(&observer, "the target".to_owned(), names)
+    }
+
+    fn silent() -> Reporter {
+        reporter(Arc::new(Silent), BTreeMap::new())
     }
 
     #[tokio::test]
@@ -318,15 +320,18 @@ mod tests {
         let target = MemoryStore::new("target");
         let order = Arc::new(Order::default());
         let tags = ["a".parse().unwrap(), "b".parse().unwrap()];
-        let report = copy(&store, &target, &root, &tags, order.clone()).await.unwrap();
+        let names = [&first, &second].map(|root| (root.descriptor().digest, Item::new("manifest")));
+        let reporter = reporter(order.clone(), names.into());
+        let report = copy(&store, &target, &root, &tags, &reporter).await.unwrap();
         assert_eq!(report.blobs.len(), 4 + 2);
         let seen = order.0.lock().unwrap().clone();
+        assert_eq!(seen.len(), 6, "{seen:?}");
         assert!(seen[..4].iter().all(|line| !line.contains("manifest")), "{seen:?}");
         assert!(seen[4..].iter().all(|line| line.contains("manifest")), "{seen:?}");
         assert_eq!(target.tags().len(), 2);
         assert_eq!(target.resolve(&Selector::Tag("a".to_owned())).await.unwrap(), root);
 
-        let again = copy(&store, &target, &root, &tags, Arc::new(Silent)).await.unwrap();
+        let again = copy(&store, &target, &root, &tags, &silent()).await.unwrap();
         assert!(again.blobs.iter().all(|blob| blob.outcome == Outcome::Skipped));
     }
 
@@ -336,7 +341,7 @@ mod tests {
         let damaged = Descriptor::of(MediaType::OciLayer, b"content");
         let store = store.with_raw(damaged.digest, &b"c0ntent"[..]);
         let target = MemoryStore::new("target");
-        let error = copy(&store, &target, &root, &["t".parse().unwrap()], Arc::new(Silent))
+        let error = copy(&store, &target, &root, &["t".parse().unwrap()], &silent())
             .await
             .unwrap_err();
         assert!(error.to_string().ends_with("failed at the source"), "{error}");
@@ -359,7 +364,7 @@ mod tests {
         let document = Document::write(MediaType::OciManifest, value).unwrap();
         let target = MemoryStore::new("target");
         let root = Root::Manifest(document);
-        let report = copy(&store, &target, &root, &[], Arc::new(Silent)).await.unwrap();
+        let report = copy(&store, &target, &root, &[], &silent()).await.unwrap();
         assert_eq!(report.blobs[1].outcome, Outcome::Foreign);
     }
 }

@@ -1,26 +1,43 @@
-//! A source that counts what is read from it.
+//! A source that reports what is read from it.
 
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::events::{Event, Observer};
 use super::graph::Graph;
+use super::report::Reporter;
+use crate::events::Task;
 use crate::model::{Descriptor, Repository, Root, Selector};
 use crate::store::{BlobReader, Side, Source, StoreError};
 
-/// Bytes between two events of one blob: some hundred events a second at the speed of a disk.
-const EVENT_EVERY_BYTES: u64 = 1024 * 1024;
-
-/// Passes all calls on to `inner`, except for manifests that were read before, and reports the bytes that are read to
-/// an observer.
+/// Passes all calls on to `inner`, except for manifests that were read before, and reports the bytes that are read.
 pub(super) struct Counting<'a> {
     pub inner: &'a dyn Source,
     /// The documents of the image that were read, if it is known.
     pub graph: Option<&'a Graph>,
-    pub observer: std::sync::Arc<dyn Observer>,
+    pub reporter: &'a Reporter,
+    /// The task of the blob that was opened last.
+    pub task: Mutex<Option<Arc<Task>>>,
+}
+
+impl Counting<'_> {
+    /// Returns the task of the blob that was opened last.
+    pub fn into_task(self) -> Option<Arc<Task>> {
+        // Each change is one assignment, so a poisoned lock holds a consistent value.
+        self.task.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts a task, and ends that of an earlier attempt.
+    fn restart(&self, descriptor: &Descriptor) -> Arc<Task> {
+        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(earlier) = task.take() {
+            earlier.finish(String::new());
+        }
+        Arc::clone(task.insert(Arc::new(self.reporter.start(descriptor, self.graph))))
+    }
 }
 
 #[async_trait]
@@ -38,18 +55,12 @@ impl Source for Counting<'_> {
     }
 
     async fn open_unverified(&self, descriptor: &Descriptor) -> Result<BlobReader, StoreError> {
-        let reader: BlobReader = match self.graph.and_then(|graph| graph.document(&descriptor.digest)) {
+        let inner: BlobReader = match self.graph.and_then(|graph| graph.document(&descriptor.digest)) {
             Some(bytes) => Box::pin(std::io::Cursor::new(bytes)),
             None => self.inner.open_unverified(descriptor).await?,
         };
-        self.observer.event(Event::Started(descriptor));
-        Ok(Box::pin(CountingReader {
-            inner: reader,
-            observer: self.observer.clone(),
-            descriptor: descriptor.clone(),
-            read_bytes: 0,
-            told_bytes: 0,
-        }))
+        let task = self.restart(descriptor);
+        Ok(Box::pin(CountingReader { inner, task }))
     }
 
     fn origin(&self, descriptor: &Descriptor) -> Option<Repository> {
@@ -59,10 +70,7 @@ impl Source for Counting<'_> {
 
 struct CountingReader {
     inner: BlobReader,
-    observer: std::sync::Arc<dyn Observer>,
-    descriptor: Descriptor,
-    read_bytes: u64,
-    told_bytes: u64,
+    task: Arc<Task>,
 }
 
 impl AsyncRead for CountingReader {
@@ -74,12 +82,7 @@ impl AsyncRead for CountingReader {
         let this = self.get_mut();
         let before = buffer.filled().len();
         ready!(this.inner.as_mut().poll_read(context, buffer))?;
-        this.read_bytes += (buffer.filled().len() - before) as u64;
-        let at_end = buffer.filled().len() == before && this.told_bytes != this.read_bytes;
-        if at_end || this.read_bytes - this.told_bytes >= EVENT_EVERY_BYTES {
-            this.told_bytes = this.read_bytes;
-            this.observer.event(Event::Progress(&this.descriptor, this.read_bytes));
-        }
+        this.task.advance((buffer.filled().len() - before) as u64);
         Poll::Ready(Ok(()))
     }
 }

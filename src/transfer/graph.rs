@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use crate::model::{Descriptor, Digest, MAX_INDEX_DEPTH, Root};
+use crate::model::{Descriptor, Digest, MAX_INDEX_DEPTH, Platform, Root};
 use crate::store::{Source, StoreError, read_root};
 
 /// Limit on the blobs and manifests of one image. The largest indexes in use list some hundred manifests of some
@@ -24,6 +24,8 @@ pub struct Graph {
     pub manifests: Vec<Descriptor>,
     /// The manifests and indexes that name each blob or manifest.
     parents: BTreeMap<Digest, BTreeSet<Digest>>,
+    /// The platforms of manifests, as their index names them.
+    platforms: BTreeMap<Digest, Platform>,
     root: Option<Digest>,
     /// Manifests that were read, so that they need not be read again to be written.
     documents: BTreeMap<Digest, Bytes>,
@@ -51,6 +53,9 @@ impl Graph {
                     .entry(child.digest)
                     .or_default()
                     .insert(parent.descriptor().digest);
+                if let Some(platform) = &child.platform {
+                    graph.platforms.insert(child.digest, platform.clone());
+                }
                 if !seen.insert(child.digest) {
                     continue;
                 }
@@ -80,6 +85,17 @@ impl Graph {
     /// Returns the bytes of a manifest, if they were kept.
     pub(super) fn document(&self, digest: &Digest) -> Option<Bytes> {
         self.documents.get(digest).cloned()
+    }
+
+    /// Returns the platform of a manifest, or of a blob that manifests of one platform name.
+    pub(super) fn platform(&self, digest: &Digest) -> Option<&Platform> {
+        if let Some(platform) = self.platforms.get(digest) {
+            return Some(platform);
+        }
+        let parents = self.parents.get(digest)?;
+        let mut platforms = parents.iter().map(|parent| self.platforms.get(parent));
+        let first = platforms.next()?;
+        first.filter(|_| platforms.all(|other| other == first))
     }
 
     /// Returns the digests that are still needed if the `held` manifests exist with everything below them: those that

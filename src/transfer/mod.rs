@@ -5,9 +5,8 @@
 
 mod copy;
 mod counting;
-mod events;
 mod graph;
+mod report;
 
 pub use copy::{Ahead, CopyError, copy, copy_ahead, copy_rest};
-pub use events::{BlobReport, Event, Observer, Outcome, Report, Silent};
-pub use graph::{Graph, MAX_BLOBS};
+pub use report::{Report, Reporter};

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::entries::Entries;
 use super::error::{LayerError, TreeError};
-use super::stream::{Progress, read_layer};
+use super::stream::read_layer;
 use crate::compress::CompressError;
+use crate::events::Task;
 use crate::model::{EntryPath, Image};
 use crate::store::{Source, StoreError};
 use crate::tar::{EntryKind, TarError};
@@ -18,14 +19,20 @@ pub type Wanted = BTreeMap<u32, BTreeSet<EntryPath>>;
 
 /// Reads the wanted files, and returns `sink`. Each layer that holds one is streamed once, the lowest first. `sink` is
 /// called with the layer, the path and the content, in the order of the stream. A path that a layer holds twice is
-/// passed twice: the last one counts.
+/// passed twice: the last one counts. `task` advances by the compressed bytes that are read.
 ///
 /// The data passed to `sink` is verified only when this function returns. Until then it must not be relied on.
 ///
 /// # Errors
 /// Returns [`TreeError`] if a layer cannot be read or does not match its digest, size and diff ID; if a wanted file
 /// does not exist; or if `sink` fails.
-pub async fn extract<S>(source: &dyn Source, image: &Image, wanted: &Wanted, mut sink: S) -> Result<S, TreeError>
+pub async fn extract<S>(
+    source: &dyn Source,
+    image: &Image,
+    wanted: &Wanted,
+    task: &Arc<Task>,
+    mut sink: S,
+) -> Result<S, TreeError>
 where
     S: FnMut(u32, &EntryPath, &mut dyn Read) -> io::Result<()> + Send + 'static,
 {
@@ -34,19 +41,26 @@ where
         let each = move |sink: &mut S, path: &EntryPath, content: &mut dyn Read| {
             sink(number, path, content).map_err(|cause| blame(path, cause))
         };
-        sink = extract_layer(source, image, number, paths.clone(), Arc::new(|_| ()), sink, each).await?;
+        sink = extract_layer(source, image, number, paths.clone(), Arc::clone(task), sink, each).await?;
     }
     Ok(sink)
 }
 
 /// Reads every regular file of the layers from index `first` on, including those that a later layer hides, and returns
-/// `sink`. `sink` is called with the layer, the path in its stream, and the content, in the order of the streams.
+/// `sink`. `sink` is called with the layer, the path in its stream, and the content, in the order of the streams. `task`
+/// advances by the compressed bytes that are read.
 ///
 /// The data passed to `sink` is verified only when this function returns, as in [`extract`].
 ///
 /// # Errors
 /// Returns [`TreeError`] if a layer cannot be read or does not match its digest, size and diff ID, or if `sink` fails.
-pub async fn read_files<S>(source: &dyn Source, image: &Image, first: usize, mut sink: S) -> Result<S, TreeError>
+pub async fn read_files<S>(
+    source: &dyn Source,
+    image: &Image,
+    first: usize,
+    task: &Arc<Task>,
+    mut sink: S,
+) -> Result<S, TreeError>
 where
     S: FnMut(u32, &EntryPath, &mut dyn Read) -> io::Result<()> + Send + 'static,
 {
@@ -61,7 +75,7 @@ where
             }
             Ok(sink)
         };
-        sink = read_layer(source, descriptor, diff_id, Arc::new(|_| ()), work).await?;
+        sink = read_layer(source, descriptor, diff_id, Arc::clone(task), work).await?;
     }
     Ok(sink)
 }
@@ -72,7 +86,7 @@ pub(super) async fn extract_layer<S: Send + 'static>(
     image: &Image,
     layer: u32,
     paths: BTreeSet<EntryPath>,
-    progress: Progress,
+    task: Arc<Task>,
     mut state: S,
     mut each: impl FnMut(&mut S, &EntryPath, &mut dyn Read) -> Result<(), LayerError> + Send + 'static,
 ) -> Result<S, TreeError> {
@@ -97,7 +111,7 @@ pub(super) async fn extract_layer<S: Send + 'static>(
             None => Ok(state),
         }
     };
-    read_layer(source, descriptor, diff_id, progress, work).await
+    read_layer(source, descriptor, diff_id, task, work).await
 }
 
 /// Returns the error of the stream if a sink only passed it on, else the sink's own error.

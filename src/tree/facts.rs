@@ -13,8 +13,9 @@ use super::extract::extract_layer;
 use super::layers::TreeBuilder;
 use super::node::Tree;
 use super::packages::Package;
-use super::stream::{Progress, read_layer};
+use super::stream::read_layer;
 use crate::elf::ElfFacts;
+use crate::events::Task;
 use crate::model::{EntryPath, Image};
 use crate::store::Source;
 
@@ -76,8 +77,7 @@ impl Facts {
 /// unpacked. If a file of interest is only reachable through a link, its layer is streamed a second time.
 ///
 /// `scratch_folder` is used for one unlinked temporary file, of the size of the largest ELF file or of rpm's database.
-/// `progress` is called with the number of compressed bytes that were read since the previous call; it may be called
-/// from another thread.
+/// `task` advances by the compressed bytes that are read.
 ///
 /// # Errors
 /// Returns [`TreeError`] if a layer cannot be opened, is damaged or truncated, does not match its digest, size or diff
@@ -86,14 +86,13 @@ pub async fn read_facts(
     source: &dyn Source,
     image: &Image,
     scratch_folder: &Path,
-    progress: impl Fn(u64) + Send + Sync + 'static,
+    task: &Arc<Task>,
 ) -> Result<Facts, TreeError> {
     let folder = || scratch_folder.to_string_lossy().into_owned();
     let scratch = tempfile::tempfile_in(scratch_folder).map_err(|cause| TreeError::Scratch {
         folder: folder(),
         cause,
     })?;
-    let progress: Progress = Arc::new(progress);
     let mut state = (TreeBuilder::new(), Capture::new(scratch));
     for (index, (descriptor, diff_id)) in (0u32..).zip(image.layers()) {
         let work = move |reader: &mut dyn Read| {
@@ -104,11 +103,11 @@ pub async fn read_facts(
             capture.prune(builder.tree());
             Ok((builder, capture))
         };
-        state = read_layer(source, descriptor, diff_id, Arc::clone(&progress), work).await?;
+        state = read_layer(source, descriptor, diff_id, Arc::clone(task), work).await?;
     }
     let (builder, capture) = state;
     let tree = builder.finish();
-    let capture = take_missing(source, image, &tree, capture, progress).await?;
+    let capture = take_missing(source, image, &tree, capture, task).await?;
     assemble(tree, &capture)
 }
 
@@ -118,7 +117,7 @@ async fn take_missing(
     image: &Image,
     tree: &Tree,
     mut capture: Capture,
-    progress: Progress,
+    task: &Arc<Task>,
 ) -> Result<Capture, TreeError> {
     let mut missing: BTreeMap<u32, BTreeMap<EntryPath, Role>> = BTreeMap::new();
     for (_, role, size_bytes, place) in roles_of(tree) {
@@ -133,7 +132,7 @@ async fn take_missing(
                 .get(path)
                 .map_or(Ok(()), |role| capture.take((layer, path.clone()), *role, content))
         };
-        capture = extract_layer(source, image, layer, paths, Arc::clone(&progress), capture, each).await?;
+        capture = extract_layer(source, image, layer, paths, Arc::clone(task), capture, each).await?;
     }
     Ok(capture)
 }

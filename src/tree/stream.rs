@@ -15,6 +15,7 @@ use tokio_util::io::SyncIoBridge;
 
 use super::error::{LayerError, TreeError};
 use crate::compress;
+use crate::events::Task;
 use crate::model::{Descriptor, DiffId, Hasher, MAX_EXPANSION, is_overexpanded};
 use crate::store::{Source, StoreError, open};
 
@@ -25,16 +26,13 @@ const BUFFER_BYTES: usize = 64 * 1024;
 const MAX_START_ATTEMPTS: u32 = 50;
 const START_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Called with the number of compressed bytes that were read since the previous call.
-pub(super) type Progress = Arc<dyn Fn(u64) + Send + Sync>;
-
 /// Opens a layer and passes its uncompressed stream to `work`, which need not read it to its end. The result of `work`
-/// is returned only if the layer has its digest, size and diff ID.
+/// is returned only if the layer has its digest, size and diff ID. `task` advances by the compressed bytes.
 pub(super) async fn read_layer<T: Send + 'static>(
     source: &dyn Source,
     descriptor: &Descriptor,
     diff_id: &DiffId,
-    progress: Progress,
+    task: Arc<Task>,
     work: impl FnOnce(&mut dyn Read) -> Result<T, LayerError> + Send + 'static,
 ) -> Result<T, TreeError> {
     let digest = descriptor.digest;
@@ -63,7 +61,7 @@ pub(super) async fn read_layer<T: Send + 'static>(
     let reader = SyncIoBridge::new(reader);
     let stored = Stored {
         reader,
-        progress,
+        task,
         read_bytes: Arc::clone(&read_bytes),
         stop: Arc::clone(&stop.0),
     };
@@ -199,7 +197,7 @@ impl<R: Read> Read for Hashing<'_, R> {
 /// The stored bytes: counted, and ended when the receiver is gone.
 struct Stored<R> {
     reader: R,
-    progress: Progress,
+    task: Arc<Task>,
     read_bytes: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
 }
@@ -211,7 +209,7 @@ impl<R: Read> Read for Stored<R> {
         }
         let count = self.reader.read(buffer)?;
         self.read_bytes.fetch_add(count as u64, Ordering::Relaxed);
-        (self.progress)(count as u64);
+        self.task.advance(count as u64);
         Ok(count)
     }
 }

@@ -7,7 +7,7 @@ use tokio::io::AsyncReadExt as _;
 
 use super::*;
 use crate::build::OutputRequest;
-use crate::build::events::Silent;
+use crate::events::Silent;
 use crate::model::{Descriptor, Selector, Tag};
 use crate::registry::{Client, RegistryOptions};
 use crate::spec::Inputs;
@@ -37,15 +37,7 @@ async fn built() -> BuildOutput {
         also_written: Vec::new(),
     };
     let naming = Outputs::decide(spec.image(), &request).unwrap();
-    let options = BuildOptions {
-        created_s: 0,
-        cache: None,
-        scratch_directory: directory.path().to_owned(),
-        threads: 1,
-        locked: false,
-        cache_from: Vec::new(),
-        started_at: None,
-    };
+    let options = BuildOptions::new(directory.path().to_owned());
     let registries = Client::new(RegistryOptions::default()).unwrap();
     let transports = Transports::new(registries, directory.path().to_owned(), || Box::new(std::io::sink()));
     let observer: Arc<dyn Observer> = Arc::new(Silent);
@@ -63,7 +55,9 @@ async fn built() -> BuildOutput {
 
 async fn copy_to(built: &BuildOutput, sink: &dyn Sink) -> Result<transfer::Report, transfer::CopyError> {
     let tags = [Tag::from_str("1.0").unwrap()];
-    copy(built, sink, built.root(), &tags, Arc::new(transfer::Silent)).await
+    let observer: Arc<dyn Observer> = Arc::new(Silent);
+    let reporter = transfer::Reporter::new(&observer, "memory".to_owned(), BTreeMap::new());
+    copy(built, sink, built.root(), &tags, &reporter).await
 }
 
 #[tokio::test]

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::super::code::Code;
 use super::super::finding::Finding;
 use super::super::subject::Subject;
-use super::listing::{count, list, place, size};
+use super::listing::{count, list, place};
 use super::marks::Marks;
-use crate::model::EntryPath;
+use crate::model::{EntryPath, size_text};
 
 /// Names of folders and files that are nothing but development's.
 const NAMES: &[&str] = &[
@@ -93,19 +93,22 @@ fn kind_of(path: &[u8]) -> Option<(&'static str, usize)> {
 fn finding(subject: &Subject, name: &str, kind: &Kind) -> Finding {
     let files = count(kind.files, "file", "files");
     let message = match &kind.tops[..] {
-        [_] => format!("is not needed at run time ({files}, {})", size(kind.size_bytes)),
+        [_] => format!("is not needed at run time ({files}, {})", size_text(kind.size_bytes)),
         tops => {
             let number = tops.len();
             format!(
                 "{number} matches of {name} are not needed at run time ({files}, {}): {}",
-                size(kind.size_bytes),
+                size_text(kind.size_bytes),
                 list(tops)
             )
         }
     };
     let help = format!("exclude it: `exclude = [\"**/{name}\"]`, or add the pattern to the ignore file");
     let path = place(&kind.tops);
-    let evidence = ("no development files", format!("{name}, {}", size(kind.size_bytes)));
+    let evidence = (
+        "no development files",
+        format!("{name}, {}", size_text(kind.size_bytes)),
+    );
     Finding::new(Code::DevFiles, &subject.platform, path, message, help).evidence(evidence.0, evidence.1)
 }
 

@@ -68,16 +68,6 @@ pub fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-/// Returns a size as the spec writes sizes: `12.3 MB`, powers of ten, rounded down.
-pub fn size(bytes: u64) -> String {
-    for (unit, factor) in [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)] {
-        if bytes >= factor {
-            return format!("{}.{} {unit}", bytes / factor, bytes % factor * 10 / factor);
-        }
-    }
-    format!("{bytes} bytes")
-}
-
 /// Returns the folder of the installed package that contains a path: `…/node_modules/@scope/name`,
 /// `…/site-packages/name`; the deepest one.
 pub fn package_folder(path: &EntryPath) -> Option<EntryPath> {
@@ -196,14 +186,6 @@ mod tests {
             Some(path("lib/python3.11/test"))
         );
         assert_eq!(test_folder(&path("lib/latest/x.pem")), None);
-    }
-
-    #[test]
-    fn sizes_are_powers_of_ten() {
-        assert_eq!(
-            [999, 1_000, 1_999_999, 12_300_000_000].map(size),
-            ["999 bytes", "1.0 kB", "1.9 MB", "12.3 GB"]
-        );
     }
 
     #[test]

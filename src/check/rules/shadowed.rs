@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use super::super::code::Code;
 use super::super::finding::Finding;
 use super::super::subject::{Shadowed, Subject};
-use super::listing::{count, list, place, size};
-use crate::model::escape;
+use super::listing::{count, list, place};
+use crate::model::{escape, size_text};
 
 /// Greatest size of files in two layers that is not reported, in bytes. Layers are meant for replacing a few settings,
 /// and requesting a layer takes longer than downloading this much.
@@ -57,12 +57,12 @@ fn finding(subject: &Subject, below: Option<&str>, above: &str, mut files: Vec<&
     let message = match files.len() {
         1 => format!(
             "{above} replaces this file of {below}: {} are shipped but never used",
-            size(bytes)
+            size_text(bytes)
         ),
         many => format!(
             "{above} replaces {} of {below}: {} are shipped but never used ({})",
             count(many, "file", "files"),
-            size(bytes),
+            size_text(bytes),
             list(paths())
         ),
     };

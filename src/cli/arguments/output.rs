@@ -1,6 +1,8 @@
 //! The options for output on the terminal, which every command has.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+
+use crate::cli::choices::{Color, Progress};
 
 /// Options for progress output, which every command has.
 #[derive(Debug, Clone, Args)]
@@ -25,28 +27,4 @@ impl OutputArguments {
         let progress = if self.quiet { Progress::None } else { self.progress };
         Self { progress, ..self }
     }
-}
-
-/// When colors are used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Color {
-    /// On a terminal, as `NO_COLOR` and `CLICOLOR_FORCE` say.
-    Auto,
-    /// Everywhere.
-    Always,
-    /// Nowhere.
-    Never,
-}
-
-/// How progress is reported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Progress {
-    /// Progress bars on a terminal, lines elsewhere.
-    Auto,
-    /// One line per event.
-    Plain,
-    /// One JSON object per line and event.
-    Json,
-    /// Only errors and warnings.
-    None,
 }

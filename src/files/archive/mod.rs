@@ -100,7 +100,7 @@ impl Archives {
             Some(decoded) => (self.spool(decoded, stamp.size_bytes)?, true),
             None => (source, false),
         };
-        let format = tell(&file, spooled)?;
+        let format = recognize(&file, spooled)?;
         let members = scan(&file, format)?;
         if !is_unchanged(path, &stamp) {
             return Err(ArchiveError::Changed);
@@ -267,7 +267,7 @@ fn head(file: &File) -> Result<Vec<u8>, ArchiveError> {
 }
 
 /// Detects the format of an archive that is not compressed, or was decompressed.
-fn tell(file: &File, decompressed: bool) -> Result<Format, ArchiveError> {
+fn recognize(file: &File, decompressed: bool) -> Result<Format, ArchiveError> {
     let head = head(file)?;
     if !decompressed && (head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06")) {
         return Ok(Format::Zip);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{directory, entry, file, noise, plan, symlink};
+use crate::events::Task;
 use crate::model::{Content, Digest, EntryKind, LayerPlan};
 use crate::pack::content::Reading;
 use crate::pack::cuts::{Block, Cuts, Part};
@@ -19,7 +20,7 @@ fn cut(plan: &LayerPlan) -> Vec<Block> {
 fn digests(plan: &LayerPlan) -> Vec<Digest> {
     let reading = Reading {
         opener: &super::NoOpener,
-        observer: &(),
+        task: &Task::silent(),
         scan: None,
     };
     let mut tar = Tar::new(plan, UNIT_BYTES, reading);

@@ -9,13 +9,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::{NoOpener, directory, disk_file, entry, file, noise, options, pack, plan, with_xattr};
 use crate::compress::{self, CompressError};
+use crate::events::{Event, Item, Observer, Task, Work};
 use crate::model::{
     Compression, Content, ContentOpener, Diagnostic as _, Digest, EntryKind, EntryPath, ErrorKind, FileStamp,
 };
 use crate::pack::content::Reading;
 use crate::pack::pipeline::{self, EncodeBlock};
 use crate::pack::workers::{Failure, Job};
-use crate::pack::{Change, EntryProblem, Origin, PackError, PackObserver, PackOptions, pack_layer};
+use crate::pack::{Change, EntryProblem, Origin, PackError, PackOptions, pack_layer};
 
 /// A file of more than two blocks, so that it is read in several pieces.
 const LARGE_BYTES: usize = 2_500_000;
@@ -38,23 +39,25 @@ struct Meddler<F: Fn()> {
     done: AtomicBool,
 }
 
-impl<F: Fn() + Sync> PackObserver for Meddler<F> {
-    fn content_read(&self, _size_bytes: u64) {
-        if !self.done.swap(true, Ordering::Relaxed) {
+impl<F: Fn() + Send + Sync> Observer for Meddler<F> {
+    fn event(&self, event: Event) {
+        if matches!(event, Event::Progress { .. }) && !self.done.swap(true, Ordering::Relaxed) {
             (self.meddle)();
         }
     }
 }
 
 /// Packs a large file that `meddle` changes while it is read.
-fn change_while_packed(meddle: impl Fn(&Path) + Sync) -> PackError {
+fn change_while_packed(meddle: impl Fn(&Path) + Send + Sync + 'static) -> PackError {
     let source = source(LARGE_BYTES);
     let plan = plan(vec![disk_file("a", &source.path)]);
-    let observer = Meddler {
-        meddle: || meddle(&source.path),
+    let path = source.path.clone();
+    let observer: Arc<dyn Observer> = Arc::new(Meddler {
+        meddle: move || meddle(&path),
         done: AtomicBool::new(false),
-    };
-    pack_layer(&plan, &NoOpener, &options(2), &observer).unwrap_err()
+    });
+    let task = Task::start(&observer, Work::new("packing", Item::new("app")), None);
+    pack_layer(&plan, &NoOpener, &options(2), &task).unwrap_err()
 }
 
 /// Packs a file that `meddle` changed after it was listed.
@@ -310,7 +313,7 @@ fn pack_opened(origin: Origin, opener: &dyn ContentOpener) -> PackError {
         },
     };
     let plan = plan(vec![entry("a", EntryKind::File { size_bytes: 3, content }, 0)]);
-    pack_layer(&plan, opener, &options(1), &()).unwrap_err()
+    pack_layer(&plan, opener, &options(1), &Task::silent()).unwrap_err()
 }
 
 #[test]
@@ -362,7 +365,7 @@ fn a_scratch_directory_that_is_not_there_is_named() {
         threads: 1,
         cache: None,
     };
-    let error = pack_layer(&plan(vec![]), &NoOpener, &options, &()).unwrap_err();
+    let error = pack_layer(&plan(vec![]), &NoOpener, &options, &Task::silent()).unwrap_err();
     assert_eq!(
         error.to_string(),
         "cannot write the layer to a temporary file in /nowhere/at/all"
@@ -394,7 +397,7 @@ fn run(
     let plan = plan(vec![self::file("a", noise(units * gzip().block_unit_bytes(), 5))]);
     let reading = Reading {
         opener: &NoOpener,
-        observer: &(),
+        task: &Task::silent(),
         scan: None,
     };
     let job = Job {
@@ -463,7 +466,7 @@ fn of_several_failures_the_earliest_is_told() {
         fs::remove_file(directory.path().join(name)).unwrap();
     }
     for threads in [1, 2, 8] {
-        match pack_layer(&plan, &NoOpener, &options(threads), &()).unwrap_err() {
+        match pack_layer(&plan, &NoOpener, &options(threads), &Task::silent()).unwrap_err() {
             PackError::Changed {
                 path,
                 what: Change::Vanished,

@@ -14,10 +14,11 @@ use super::fixture::every_kind;
 use super::reader::{ReadEntry, read_tar};
 use super::{NoOpener, disk_file, entry, file, noise, options, pack, plan, stored_bytes, tar_bytes};
 use crate::compress::decoder;
+use crate::events::{Event, Item, Observer, Task, Work};
 use crate::model::{
     Compression, Content, ContentOpener, DiffId, Digest, Entry, EntryKind, EntryPath, FileStamp, LayerPlan, MediaType,
 };
-use crate::pack::{MAX_THREADS, PackObserver, pack_layer};
+use crate::pack::{MAX_THREADS, pack_layer};
 
 /// Returns the expected result of reading `entry`.
 fn expected(entry: &Entry, mtime_s: i64) -> ReadEntry {
@@ -115,7 +116,7 @@ fn a_layer_is_the_same_for_any_number_of_threads() {
         };
         let tar = tar_bytes(&plan);
         let layers = [0, 1, 2, 3, MAX_THREADS, usize::MAX]
-            .map(|threads| pack_layer(&plan, &NoOpener, &options(threads), &()).unwrap());
+            .map(|threads| pack_layer(&plan, &NoOpener, &options(threads), &Task::silent()).unwrap());
         for packed in &layers {
             assert_eq!(packed.layer, layers[0].layer);
         }
@@ -196,9 +197,11 @@ impl ContentOpener for NamingOpener {
 
 struct Counter(AtomicU64);
 
-impl PackObserver for Counter {
-    fn content_read(&self, size_bytes: u64) {
-        self.0.fetch_add(size_bytes, Ordering::Relaxed);
+impl Observer for Counter {
+    fn event(&self, event: Event) {
+        if let Event::Progress { done_bytes, .. } = event {
+            self.0.fetch_max(done_bytes, Ordering::Relaxed);
+        }
     }
 }
 
@@ -238,13 +241,16 @@ fn contents_come_from_memory_disk_archives_and_images() {
         ),
         file("memory", b"1234"),
     ]);
-    let counter = Counter(AtomicU64::new(0));
-    let packed = pack_layer(&plan, &NamingOpener, &options(2), &counter).unwrap();
+    let counter = Arc::new(Counter(AtomicU64::new(0)));
+    let observer: Arc<dyn Observer> = counter.clone();
+    let task = Task::start(&observer, Work::new("packing", Item::new("app")), None);
+    let packed = pack_layer(&plan, &NamingOpener, &options(2), &task).unwrap();
+    task.finish(String::new());
     let mut tar = Vec::new();
     decoder(packed.reader()).unwrap().read_to_end(&mut tar).unwrap();
     let contents: Vec<_> = read_tar(&tar).into_iter().map(|entry| entry.content).collect();
     assert!(contents == [&large[..], b"usr/bin/uv", b"123456", b"1234"]);
-    assert_eq!(counter.0.into_inner(), 2_500_020);
+    assert_eq!(counter.0.load(Ordering::Relaxed), 2_500_020);
 }
 
 #[test]
@@ -255,7 +261,7 @@ fn the_temporary_file_has_no_name() {
         threads: 1,
         cache: None,
     };
-    let packed = pack_layer(&plan(vec![file("a", b"a")]), &NoOpener, &options, &()).unwrap();
+    let packed = pack_layer(&plan(vec![file("a", b"a")]), &NoOpener, &options, &Task::silent()).unwrap();
     assert!(is_empty(scratch.path()));
     assert!(!stored_bytes(&packed).is_empty());
 }

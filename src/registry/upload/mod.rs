@@ -147,7 +147,7 @@ impl Upload<'_> {
             }
             if self.descriptor.size_bytes > NOTICED_BYTES {
                 let line = format!("restarting upload of {digest}: the registry discarded the partial upload");
-                self.repository.notice(&line);
+                self.repository.note(line);
             }
         }
         match offered {
@@ -182,7 +182,7 @@ impl Upload<'_> {
             session.offset
         );
         tracing::info!("{line}");
-        self.repository.notice(&line);
+        self.repository.note(line);
         self.confirm(&session).await;
         Some(session)
     }

@@ -6,6 +6,7 @@ use super::super::testing::{LayerTar, TestImage, compressed, path};
 use super::super::{LayerError, MAX_KEPT_FILE_BYTES, Package, PackageSystem};
 use super::*;
 use crate::compress::{Algorithm, CompressError};
+use crate::events::{Event, Item, Observer, Task, Work};
 use crate::model::{Diagnostic as _, DiffId, ErrorKind, MediaType};
 use crate::store::{MemoryStore, StoreError};
 
@@ -18,7 +19,7 @@ async fn read(image: TestImage) -> Result<Facts, TreeError> {
 
 async fn read_from(store: &MemoryStore, image: &Image) -> Result<Facts, TreeError> {
     let scratch = tempfile::tempdir().unwrap();
-    read_facts(store, image, scratch.path(), |_| ()).await
+    read_facts(store, image, scratch.path(), &silent()).await
 }
 
 fn debian_like() -> Vec<u8> {
@@ -328,22 +329,38 @@ async fn layers_that_are_not_there_are_named() {
     );
 }
 
+/// Keeps the bytes of the last progress event.
+#[derive(Default)]
+struct Sum(AtomicU64);
+
+impl Observer for Sum {
+    fn event(&self, event: Event) {
+        if let Event::Progress { done_bytes, .. } = event {
+            self.0.store(done_bytes, Ordering::Relaxed);
+        }
+    }
+}
+
+fn silent() -> Arc<Task> {
+    Arc::new(Task::silent())
+}
+
 #[tokio::test]
 async fn progress_counts_the_stored_bytes() {
     let (store, image) = TestImage::new().with(&debian_like(), Algorithm::Gzip).finish();
     let scratch = tempfile::tempdir().unwrap();
-    let sum = Arc::new(AtomicU64::new(0));
-    let counter = Arc::clone(&sum);
-    let progress = move |count| {
-        counter.fetch_add(count, Ordering::Relaxed);
-    };
-    read_facts(&store, &image, scratch.path(), progress).await.unwrap();
+    let sum = Arc::new(Sum::default());
+    let observer: Arc<dyn Observer> = sum.clone();
+    let work = Work::new("reading", Item::new("base"));
+    let task = Arc::new(Task::start(&observer, work, None));
+    read_facts(&store, &image, scratch.path(), &task).await.unwrap();
+    task.finish(String::new());
     assert_eq!(
-        sum.load(Ordering::Relaxed),
+        sum.0.load(Ordering::Relaxed),
         image.manifest().value().layers[0].size_bytes
     );
     assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0);
-    let error = read_facts(&store, &image, &scratch.path().join("none"), |_| ())
+    let error = read_facts(&store, &image, &scratch.path().join("none"), &silent())
         .await
         .unwrap_err();
     assert!(matches!(error, TreeError::Scratch { .. }), "{error}");
@@ -377,14 +394,17 @@ async fn contents_are_taken_out_of_the_layers_that_hold_them() {
         log.lock().unwrap().push(format!("{layer} {path} {text}"));
         Ok(())
     };
-    let _sink = extract(&store, &image, &wanted, sink).await.unwrap();
+    let _sink = extract(&store, &image, &wanted, &silent(), sink).await.unwrap();
     assert_eq!(
         *seen.lock().unwrap(),
         ["0 /usr/lib/x old", "0 /twice 1", "0 /twice 2", "1 /lib/y new"]
     );
 
     let lacking = Wanted::from([(1, BTreeSet::from([path("nothing")]))]);
-    let error = extract(&store, &image, &lacking, |_, _, _| Ok(())).await.err().unwrap();
+    let error = extract(&store, &image, &lacking, &silent(), |_, _, _| Ok(()))
+        .await
+        .err()
+        .unwrap();
     assert!(
         matches!(
             &error,
@@ -396,13 +416,16 @@ async fn contents_are_taken_out_of_the_layers_that_hold_them() {
         "{error}"
     );
     let beyond = Wanted::from([(2, BTreeSet::new())]);
-    let error = extract(&store, &image, &beyond, |_, _, _| Ok(())).await.err().unwrap();
+    let error = extract(&store, &image, &beyond, &silent(), |_, _, _| Ok(()))
+        .await
+        .err()
+        .unwrap();
     assert!(
         matches!(&error, TreeError::NoSuchLayer { layer: 2, layers: 2 }),
         "{error}"
     );
     let full = |_: u32, _: &EntryPath, _: &mut dyn Read| Err(std::io::Error::other("full"));
-    let error = extract(&store, &image, &wanted, full).await.err().unwrap();
+    let error = extract(&store, &image, &wanted, &silent(), full).await.err().unwrap();
     assert!(
         matches!(
             &error,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ocitect::check::{Execution, Loader, Subject};
+use ocitect::events::Task;
 use ocitect::layout::Layout as Source;
 use ocitect::model::{EntryPath, Family, Image, Platform, Selector};
 use ocitect::store::{Source as _, select_platform};
@@ -28,7 +29,8 @@ fn base(name: &str) -> (Image, Facts) {
         let found = select_platform(&source, &root, &Platform::new("linux", "amd64"))
             .await
             .unwrap();
-        let facts = read_facts(&source, &found.image, &std::env::temp_dir(), |_| ())
+        let task = Arc::new(Task::silent());
+        let facts = read_facts(&source, &found.image, &std::env::temp_dir(), &task)
             .await
             .unwrap();
         (found.image, facts)

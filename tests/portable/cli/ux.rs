@@ -92,7 +92,7 @@ fn progress_as_json_is_one_object_a_line_to_the_end() {
     assert!(
         started
             .iter()
-            .any(|event| event["what"] == "packing program of linux/arm64"),
+            .any(|event| event["what"] == "packing program for linux/arm64"),
         "{started:#?}"
     );
     for start in started {

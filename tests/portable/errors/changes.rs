@@ -1,11 +1,11 @@
 //! Files that change while they are read.
 //!
-//! The moment of the change is exact: the layer has a name of thousands of bytes, each line of progress repeats it, and
-//! the pipe to the test holds only a few lines. So the build is blocked in the middle of the file, from the first line
-//! that the test reads until it continues to read.
+//! The moment of the change is exact: each line of progress has the name of the layer, which is longer than what the pipe
+//! to the test holds. So the build is blocked in the middle of the file, from the moment that the test reads the start of
+//! the first line of progress until it reads the rest.
 
 use std::fs::{self, File, Permissions};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _, symlink};
 use std::process::Stdio;
 use std::time::SystemTime;
@@ -18,8 +18,11 @@ use crate::support::{Sandbox, tool};
 /// Size of the file that is being read: many times what is read between two lines of progress.
 const LARGE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// Length of a layer's name: a pipe holds 64 KiB.
-const NAME_BYTES: usize = 8000;
+/// Length of a layer's name: a pipe holds 64 KiB, and the test reads some KiB more than it looks at.
+const NAME_BYTES: usize = 200_000;
+
+/// The start of a line of progress.
+const PROGRESS: &[u8] = br#"{"event":"progress","#;
 
 /// A sandbox with `tree/a`, large, and `tree/b`, which is read after it.
 fn prepared() -> Sandbox {
@@ -73,18 +76,23 @@ fn built_during(sandbox: &Sandbox, change: impl FnOnce(&Sandbox)) -> (Option<i32
         "oci-archive:out.tar",
     ]);
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-    let mut events = BufReader::new(child.stderr.take().unwrap())
-        .lines()
-        .map(|line| line.unwrap());
-    let reading = |line: &String| line.contains("\"progress\"") && line.contains("packing");
-    let first = events.find(reading).expect("a line of progress");
-    let done_bytes = serde_json::from_str::<Value>(&first).unwrap()["done_bytes"]
-        .as_u64()
-        .unwrap();
-    assert!(done_bytes > 0 && done_bytes < LARGE_BYTES / 2, "{done_bytes}");
-
+    let mut events = BufReader::new(child.stderr.take().unwrap());
+    let mut start = [0; PROGRESS.len()];
+    loop {
+        events.read_exact(&mut start).expect("a line of progress");
+        if start == *PROGRESS {
+            break;
+        }
+        events.skip_until(b'\n').unwrap();
+    }
     change(sandbox);
-    let last = events.last().expect("a last line");
+    let mut lines = events.lines().map(|line| line.unwrap());
+    let rest = lines.next().expect("the rest of the line");
+    assert!(rest.contains("packing n"), "{}", &rest[..100]);
+    let progress: Value = serde_json::from_str(&format!("{}{rest}", str::from_utf8(PROGRESS).unwrap())).unwrap();
+    let done_bytes = progress["done_bytes"].as_u64().unwrap();
+    assert!(done_bytes > 0 && done_bytes < LARGE_BYTES / 2, "{done_bytes}");
+    let last = lines.last().expect("a last line");
     (child.wait().unwrap().code(), last)
 }
 

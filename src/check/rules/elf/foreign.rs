@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use super::groups::{files, listed, size_text};
+use super::groups::{files, listed};
 use super::packages::package_of;
 use super::survey::Survey;
 use crate::check::code::Code;
 use crate::check::finding::Finding;
-use crate::model::EntryPath;
+use crate::model::{EntryPath, size_text};
 
 /// A file for another platform whose like for this one is in the image.
 #[derive(Debug, Clone, PartialEq, Eq)]

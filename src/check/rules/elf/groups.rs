@@ -122,18 +122,6 @@ pub(super) fn enumerated(names: &[String]) -> String {
     }
 }
 
-/// Returns a size for messages: `9.1 MB`.
-pub(super) fn size_text(bytes: u64) -> String {
-    const UNITS: &[&str] = &["kB", "MB", "GB", "TB", "PB", "EB"];
-    // In tenths of a unit, rounded up: nothing costs nothing.
-    let mut tenths = bytes.div_ceil(100);
-    let mut unit = 0;
-    while tenths >= 10_000 && unit + 1 < UNITS.len() {
-        (tenths, unit) = (tenths.div_ceil(1000), unit + 1);
-    }
-    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,15 +153,10 @@ mod tests {
     }
 
     #[test]
-    fn lists_and_sizes_are_short() {
+    fn lists_are_short() {
         let names = |count: usize| (0..count).map(|at| at.to_string()).collect::<Vec<_>>();
         assert_eq!(listed(&names(1)), "0");
         assert_eq!(listed(&names(3)), "0, 1 and 2");
         assert_eq!(listed(&names(5)), "0, 1, 2 and 2 more");
-        assert_eq!(size_text(0), "0.0 kB");
-        assert_eq!(size_text(1), "0.1 kB");
-        assert_eq!(size_text(999_999), "1.0 MB");
-        assert_eq!(size_text(9_100_000), "9.1 MB");
-        assert_eq!(size_text(u64::MAX), "18.5 EB");
     }
 }

@@ -7,7 +7,7 @@ use tokio::io::AsyncReadExt as _;
 
 use super::*;
 use crate::model::{Descriptor, Digest, MediaType, Selector};
-use crate::registry::{ConfigFiles, Notice};
+use crate::registry::ConfigFiles;
 use crate::store::{StoreError, open};
 
 const INDEX: &str = r#"{"schemaVersion":2,"manifests":[]}"#;
@@ -47,7 +47,7 @@ struct Scene {
     directory: tempfile::TempDir,
     upstream: Server,
     mirror: Server,
-    notices: Arc<Mutex<Vec<String>>>,
+    notices: Notes,
 }
 
 impl Scene {
@@ -61,7 +61,7 @@ impl Scene {
             directory: tempfile::tempdir().unwrap(),
             upstream,
             mirror,
-            notices: Arc::default(),
+            notices: Notes::default(),
         };
         scene.conf("");
         scene
@@ -96,14 +96,13 @@ impl Scene {
     }
 
     fn options(&self) -> RegistryOptions {
-        let notices = Arc::clone(&self.notices);
         RegistryOptions {
             config: ConfigFiles {
                 registries_conf: Some(self.directory.path().join("registries.conf")),
                 hosts_directories: vec![self.directory.path().join("certs.d")],
                 ..ConfigFiles::default()
             },
-            notice: Notice::new(move |line| notices.lock().unwrap().push(line.to_owned())),
+            observer: Arc::new(self.notices.clone()),
             ..self.upstream.options()
         }
     }
@@ -113,6 +112,6 @@ impl Scene {
     }
 
     fn notices(&self) -> Vec<String> {
-        self.notices.lock().unwrap().clone()
+        self.notices.lines()
     }
 }

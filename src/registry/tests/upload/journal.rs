@@ -4,24 +4,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::registry::Notice;
-
-/// The notices to the user.
-#[derive(Clone, Default)]
-struct Told(Arc<Mutex<Vec<String>>>);
-
-impl Told {
-    fn lines(&self) -> Vec<String> {
-        self.0.lock().unwrap().clone()
-    }
-}
+use crate::registry::tests::Notes;
 
 /// Options of a process with a journal; with `is_killed` it gives up at once.
-fn options(fake: &Fake, directory: &Path, told: &Told, is_killed: bool) -> RegistryOptions {
-    let lines = Arc::clone(&told.0);
+fn options(fake: &Fake, directory: &Path, notes: &Notes, is_killed: bool) -> RegistryOptions {
     RegistryOptions {
         journal_directory: Some(directory.to_owned()),
-        notice: Notice::new(move |line| lines.lock().unwrap().push(line.to_owned())),
+        observer: Arc::new(notes.clone()),
         retry: RetryOptions {
             tries: if is_killed { 1 } else { 8 },
             ..quick()
@@ -39,18 +28,18 @@ fn files(directory: &Path) -> Vec<PathBuf> {
 
 /// Uploads `content` and ends with the process after `at` bytes.
 async fn killed(fake: &Fake, directory: &Path, content: &[u8]) {
-    let repository = repository(&fake.server, options(fake, directory, &Told::default(), true));
+    let repository = repository(&fake.server, options(fake, directory, &Notes::default(), true));
     fake.upload_to(&repository, content).await.unwrap_err();
     assert_eq!(files(directory).len(), 1);
 }
 
 async fn next(fake: &Fake, directory: &Path, content: &[u8]) -> Vec<String> {
-    let told = Told::default();
-    fake.upload_with(options(fake, directory, &told, false), content)
+    let notes = Notes::default();
+    fake.upload_with(options(fake, directory, &notes, false), content)
         .await
         .unwrap();
     assert!(files(directory).is_empty(), "{:?}", files(directory));
-    told.lines()
+    notes.lines()
 }
 
 fn cut_first(at: usize) -> Rule<usize> {
@@ -176,7 +165,7 @@ async fn a_session_that_is_given_up_is_not_noted_any_more() {
         ..Rules::default()
     })
     .await;
-    let options = options(&fake, directory.path(), &Told::default(), false);
+    let options = options(&fake, directory.path(), &Notes::default(), false);
     fake.upload_with(options, b"content").await.unwrap_err();
     assert!(files(directory.path()).is_empty());
 }
@@ -191,8 +180,8 @@ async fn two_at_once_do_not_share_a_session() {
     })
     .await;
     killed(&fake, directory.path(), &content).await;
-    let first = Told::default();
-    let second = Told::default();
+    let first = Notes::default();
+    let second = Notes::default();
     let (first_done, second_done) = tokio::join!(
         fake.upload_with(options(&fake, directory.path(), &first, false), &content),
         fake.upload_with(options(&fake, directory.path(), &second, false), &content),
@@ -216,7 +205,7 @@ async fn uploads_elsewhere_are_not_noted() {
         ..Rules::default()
     })
     .await;
-    let options = options(&fake, directory.path(), &Told::default(), true);
+    let options = options(&fake, directory.path(), &Notes::default(), true);
     fake.upload_with(options, b"content").await.unwrap_err();
     assert_eq!(storage.count("PUT"), 1);
     assert!(files(directory.path()).is_empty());

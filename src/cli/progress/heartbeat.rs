@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::render;
-use crate::build::TaskId;
+use crate::events::TaskId;
+use crate::model::size_text;
 
 /// Silence after which a heartbeat is printed. CI systems and people take a longer one for a hang.
 const SILENCE: Duration = Duration::from_secs(9);
@@ -98,10 +98,10 @@ impl Running {
         } = self;
         let done = match (size_bytes, done_bytes) {
             (Some(size_bytes), done_bytes) => {
-                format!(": {} of {}", render::size(*done_bytes), render::size(*size_bytes))
+                format!(": {} of {}", size_text(*done_bytes), size_text(*size_bytes))
             }
             (None, 0) => String::new(),
-            (None, done_bytes) => format!(": {}", render::size(*done_bytes)),
+            (None, done_bytes) => format!(": {}", size_text(*done_bytes)),
         };
         format!("still {what}{done} after {}", seconds(now, *since))
     }

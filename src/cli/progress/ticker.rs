@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::runtime;
+use crate::cli::runtime;
 
 /// Runs its work at an interval, on its own thread, until it is dropped.
 pub struct Ticker {

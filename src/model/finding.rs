@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::code::{Code, Severity};
-use crate::model::{EntryPath, Platform};
+use super::{EntryPath, Platform};
 
 /// Something that is wrong with the image of one platform. Every text is escaped and holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
