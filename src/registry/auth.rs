@@ -19,7 +19,7 @@ use super::challenge::TokenChallenge;
 use super::config::Endpoint;
 use super::credentials::Credential;
 use super::origin::{check_hop, check_realm, origin};
-use super::redirect::{Reach, follow};
+use super::redirect::follow;
 use super::reply::{self, Request};
 use super::retry::{RequestError, RetryInfo};
 use super::scope::Scopes;
@@ -346,7 +346,7 @@ async fn get(transport: &Transport, asked: &Asked<'_>, realm: &Url) -> Result<Re
             connection,
             endpoint,
         };
-        follow(transport, asked.registry, rule, Reach::Anywhere, outgoing)
+        follow(transport, asked.registry, rule, outgoing)
     };
     transport
         .retrying(&mut transport.backoff(asked.is_of_mirror), ACTION, asked.name, send)

@@ -18,7 +18,7 @@ use super::config::{Action, Config, Endpoint, Route};
 use super::credentials::CredentialStore;
 use super::mirrors::Mirrors;
 use super::origin::{check_hop, origin};
-use super::redirect::{Reach, follow};
+use super::redirect::follow;
 use super::reply::{self, Request};
 use super::repository::RegistryRepository;
 use super::retry::{Backoff, RequestError};
@@ -284,17 +284,12 @@ impl Client {
         } = call;
         let mut payload = payload;
         let is_for_long = matches!(payload, Payload::Stream(_));
-        let reach = if matches!(to, Destination::Own(_)) {
-            Reach::Origin
-        } else {
-            Reach::Anywhere
-        };
         let mut authorization = None;
         let mut answers = 0;
         loop {
             let base = session.base();
             let url = match &to {
-                Destination::Path(path) | Destination::Own(path) => session.address(path, place)?,
+                Destination::Path(path) => session.address(path, place)?,
                 Destination::Address(url) => url.clone(),
             };
             let is_elsewhere = origin(&url) != origin(&base);
@@ -319,7 +314,7 @@ impl Client {
                 connection,
                 endpoint,
             };
-            let reply = match (self.exchange(&session, outgoing, reach).await, again) {
+            let reply = match (self.exchange(&session, outgoing).await, again) {
                 (Ok(reply), again) => {
                     payload = match again {
                         Some(again) => again,
@@ -379,7 +374,7 @@ impl Client {
     }
 
     /// Sends one request and follows its redirects. Another host that requires a token gets an anonymous one.
-    async fn exchange(&self, session: &Session, outgoing: Outgoing, reach: Reach) -> Result<Reply, RequestError> {
+    async fn exchange(&self, session: &Session, outgoing: Outgoing) -> Result<Reply, RequestError> {
         let transport = &self.0.transport;
         let base = session.base();
         let permit = session.permit().await;
@@ -392,7 +387,7 @@ impl Client {
         let connection = outgoing.connection;
         let method = outgoing.method.clone();
         let mut headers = outgoing.headers.clone();
-        let reply = follow(transport, &base, check_hop, reach, outgoing).await?;
+        let reply = follow(transport, &base, check_hop, outgoing).await?;
         drop(permit);
         let is_elsewhere = origin(reply.url()) != origin(&base);
         let challenge = match preferred(reply.headers()) {
@@ -421,7 +416,7 @@ impl Client {
             connection,
             endpoint: None,
         };
-        follow(transport, &base, check_hop, reach, again).await
+        follow(transport, &base, check_hop, again).await
     }
 
     /// Returns the session of a host.

@@ -14,7 +14,7 @@
 //! | where | what |
 //! |---|---|
 //! | `routed`, `mirrors`, `config` | a repository by its name: mirrors and upstream, `registries.conf`, `hosts.toml` |
-//! | `repository` | a repository at one host; `source`, `pull`, `sink`, `upload`, `tags`, `pages`, `link`, `referrers`, `delete` are its parts |
+//! | `repository` | a repository at one host; `source`, `pull`, `sink`, `upload`, `referrers` are its parts |
 //! | `client`, `session`, `auth`, `challenge`, `scope`, `grant` | registries, accounts and tokens |
 //! | `retry` | which failures are retried, when, and for how long: the only retry policy |
 //! | `redirect`, `origin` | allowed targets of redirects, and the credentials that they may get |
@@ -31,18 +31,15 @@ mod challenge;
 mod client;
 mod config;
 mod credentials;
-mod delete;
 mod failure;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod grant;
 mod helper;
-mod link;
 mod login;
 mod mirrors;
 mod options;
 mod origin;
-mod pages;
 mod proxy;
 mod pull;
 mod redact;
@@ -59,7 +56,6 @@ mod secrets_view;
 mod session;
 mod sink;
 mod source;
-mod tags;
 mod tls;
 mod traffic;
 mod transport;
@@ -70,7 +66,6 @@ mod tests;
 
 pub use client::Client;
 pub use config::{ConfigFiles, short_names};
-pub use link::{LinkError, next_page};
 pub use login::{remove_login, store_login};
 pub use options::{Credentials, Login, Notice, ProxyOptions, ProxySetting, RegistryOptions, Roots};
 use repository::RegistryRepository;

@@ -13,7 +13,6 @@ use reqwest::header::{
 };
 use reqwest::{Method, StatusCode};
 use tokio_util::io::StreamReader;
-use url::Url;
 
 use super::RegistryRepository;
 use super::body::{Unread, read_small, silence};
@@ -367,8 +366,8 @@ pub(super) struct Small {
 
 /// The reply to it.
 pub(super) enum Fetched {
-    /// Status 200, with the address that replied in the end.
-    Whole { headers: HeaderMap, url: Url, bytes: Bytes },
+    /// Status 200.
+    Whole { headers: HeaderMap, bytes: Bytes },
     /// Any other status, with the body unread.
     Refused(Reply),
 }
@@ -398,9 +397,8 @@ impl RegistryRepository {
                 return Ok(Fetched::Refused(reply));
             }
             let headers = reply.headers().clone();
-            let url = reply.url().clone();
             let interruption = match read_small(reply, limit_bytes).await {
-                Ok(bytes) => return Ok(Fetched::Whole { headers, url, bytes }),
+                Ok(bytes) => return Ok(Fetched::Whole { headers, bytes }),
                 Err(Unread::TooLarge) => {
                     let detail = format!("the reply has more than {limit_bytes} bytes");
                     return Err(self.protocol_error(action, detail));

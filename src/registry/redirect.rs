@@ -16,21 +16,11 @@ const MAX_HOPS: usize = 10;
 /// Checks whether a request for `registry` may be redirected from `previous` to `next`. The error is the reason.
 pub(super) type Rule = fn(registry: &Url, previous: &Url, next: &Url) -> Result<(), &'static str>;
 
-/// How far redirects are followed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
-    /// To every address that the rule allows.
-    Anywhere,
-    /// Within the registry's origin. A redirect to another one is returned as the reply.
-    Origin,
-}
-
 /// Sends a request without a body and follows the redirects that `rule` allows.
 pub(super) async fn follow(
     transport: &Transport,
     registry: &Url,
     rule: Rule,
-    reach: Reach,
     first: Outgoing,
 ) -> Result<Reply, RequestError> {
     let mut outgoing = first;
@@ -57,9 +47,6 @@ pub(super) async fn follow(
             )
         };
         let next = url.join(&location).map_err(|_| refused("it is not a URL"))?;
-        if reach == Reach::Origin && origin(&next) != origin(registry) {
-            return Ok(reply);
-        }
         rule(registry, &url, &next).map_err(refused)?;
         if origin(&next) != origin(&url) {
             headers.remove(AUTHORIZATION);

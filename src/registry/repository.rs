@@ -1,5 +1,5 @@
-//! A repository at one host: the code that all of its requests share. Reading, writing, listing and deleting are in
-//! other modules.
+//! A repository at one host: the code that all of its requests share. Reading and writing are in other
+//! modules.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -98,7 +98,6 @@ impl RegistryRepository {
         };
         let to = match &call.to {
             Destination::Path(path) => Destination::Path(with_name(path)),
-            Destination::Own(path) => Destination::Own(with_name(path)),
             Destination::Address(_) => return call,
         };
         Call { to, ..call }

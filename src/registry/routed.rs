@@ -15,7 +15,7 @@ use super::config::{Action, Route};
 use super::mirrors::Verdict;
 use super::pull::Pull;
 use super::{Client, RegistryRepository};
-use crate::model::{Descriptor, Diagnostic as _, Digest, Repository, Root, Selector, Tag};
+use crate::model::{Descriptor, Diagnostic as _, Repository, Root, Selector, Tag};
 use crate::store::{BlobReader, Ensured, Side, Sink, Source, StoreError};
 
 /// A repository: a source and a sink of images.
@@ -47,28 +47,6 @@ impl RoutedRepository {
     /// Returns the repository's name.
     pub fn repository(&self) -> &Repository {
         &self.repository
-    }
-
-    /// Lists the upstream's tags, each once, in its order. Returns [`StoreError::NotFound`] if the repository does not
-    /// exist.
-    pub async fn tags(&self) -> Result<Vec<Tag>, StoreError> {
-        self.upstream(Action::Read)?.tags().await
-    }
-
-    /// Lists the manifests at the upstream whose subject is `subject`, each once. If an artifact type is given, only
-    /// those of that type. Mirrors are not asked, since they need not know all of them.
-    pub async fn referrers(
-        &self,
-        subject: &Digest,
-        artifact_type: Option<&str>,
-    ) -> Result<Vec<Descriptor>, StoreError> {
-        self.upstream(Action::Read)?.referrers(subject, artifact_type).await
-    }
-
-    /// Deletes a manifest or an index at the upstream, and every tag that names it. Returns [`StoreError::NotFound`] if
-    /// it does not exist, which may also be the result of retrying a request that had succeeded.
-    pub async fn delete_manifest(&self, digest: &Digest) -> Result<(), StoreError> {
-        self.writer()?.delete_manifest(digest).await
     }
 
     /// Returns the host that it is written to.

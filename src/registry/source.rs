@@ -60,7 +60,7 @@ impl Source for RegistryRepository {
             limit_bytes: MAX_MANIFEST_BYTES,
         };
         let (headers, bytes) = match self.fetch(small).await? {
-            Fetched::Whole { headers, bytes, .. } => (headers, bytes),
+            Fetched::Whole { headers, bytes } => (headers, bytes),
             Fetched::Refused(reply) => {
                 let what = Some(selector.to_string());
                 return Err(self.failure(reply, &Method::GET, READING_MANIFEST, what).await);

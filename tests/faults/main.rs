@@ -7,7 +7,6 @@ mod faults;
 mod fixtures;
 mod http2;
 mod large;
-mod lists;
 mod mounts;
 mod quirks;
 mod raw;

@@ -38,8 +38,6 @@ pub(in crate::registry) struct At<'a> {
 pub(in crate::registry) enum Destination {
     /// Path and query below the registry's `/v2/`.
     Path(String),
-    /// Path and query below the registry's `/v2/`. A redirect to another origin is returned as the reply, not followed.
-    Own(String),
     /// The address of an upload, which may be at another host.
     Address(Url),
 }

@@ -11,7 +11,6 @@ mod redirect;
 mod referrers;
 mod resume;
 mod slow;
-mod tags;
 mod upload;
 
 use std::sync::{Arc, Mutex};
