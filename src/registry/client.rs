@@ -2,7 +2,7 @@
 //! credential into a request.
 
 mod authorize;
-mod call;
+mod request;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,16 +10,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use reqwest::{Method, StatusCode};
 
-pub(super) use call::{At, Call, Destination};
+pub(super) use request::{Destination, Request, RequestContext};
 
-use super::auth::{Asked, Authenticator, bearer};
+use super::auth::{Authenticator, TokenRequest, bearer};
 use super::challenge::{Challenge, preferred};
-use super::config::{Action, Config, Endpoint, Route};
+use super::config::{Action, Config, Endpoint, RepositoryEndpoint};
 use super::credentials::CredentialStore;
 use super::mirrors::Mirrors;
 use super::origin::{check_hop, origin};
 use super::redirect::follow;
-use super::reply::{self, Request};
+use super::reply::{self, FailedRequest};
 use super::repository::RegistryRepository;
 use super::retry::{Backoff, RequestError};
 use super::routed::RoutedRepository;
@@ -82,18 +82,18 @@ impl Client {
     }
 
     /// Returns a repository at one host.
-    pub(super) fn at(&self, way: Route) -> RegistryRepository {
+    pub(super) fn at(&self, endpoint: RepositoryEndpoint) -> RegistryRepository {
         let client = self.clone();
-        let repository = way.repository.clone();
+        let repository = endpoint.repository.clone();
         RegistryRepository {
             client,
             repository,
-            way: Arc::new(way),
-            target: Arc::default(),
+            endpoint: Arc::new(endpoint),
+            write_state: Arc::default(),
         }
     }
 
-    /// Returns the configuration, and reads its files at the first call. Every call returns the error of files that are
+    /// Returns the configuration, and reads its files at the first request. Every request returns the error of files that are
     /// invalid.
     pub(super) fn config(&self) -> Result<Arc<Config>, StoreError> {
         let mut held = self.0.config.lock().unwrap_or_else(PoisonError::into_inner);
@@ -106,9 +106,9 @@ impl Client {
     }
 
     /// Returns the repository's name at a host, if that is the host that it is pushed to.
-    pub(super) fn written_at(&self, repository: &Repository, endpoint: &Endpoint) -> Option<Repository> {
-        let way = self.config().ok()?.routes(repository, Action::Push).ok()?.pop()?;
-        (way.endpoint == *endpoint).then_some(way.repository)
+    pub(super) fn written_at(&self, repository: &Repository, host: &Endpoint) -> Option<Repository> {
+        let endpoint = self.config().ok()?.endpoints(repository, Action::Push).ok()?.pop()?;
+        (endpoint.host == *host).then_some(endpoint.repository)
     }
 
     /// Stores the digest that a tag names, for the push that follows.
@@ -133,17 +133,20 @@ impl Client {
     pub fn expect(&self, repository: &Repository, is_written: bool) {
         let action = if is_written { Action::Push } else { Action::Read };
         // An invalid registry fails at its first request.
-        let Ok(ways) = self.config().and_then(|config| Ok(config.routes(repository, action)?)) else {
+        let Ok(endpoints) = self
+            .config()
+            .and_then(|config| Ok(config.endpoints(repository, action)?))
+        else {
             return;
         };
-        for way in ways {
-            let path = way.repository.path();
+        for endpoint in endpoints {
+            let path = endpoint.repository.path();
             let scopes = if is_written {
                 Scopes::push(path)
             } else {
                 Scopes::pull(path)
             };
-            if let Ok(session) = self.session(&way.endpoint) {
+            if let Ok(session) = self.session(&endpoint.host) {
                 session.expect(&scopes);
             }
         }
@@ -165,7 +168,7 @@ impl Client {
             credentials,
             ..self.options().clone()
         })?;
-        let call = Call {
+        let request = Request {
             action: "logging in",
             method: Method::GET,
             to: Destination::Path(String::new()),
@@ -177,27 +180,27 @@ impl Client {
         let registry = login.registry.as_str();
         let place = login.registry.clone();
         let endpoint = probe.config()?.endpoint(registry)?;
-        let at = At {
+        let context = RequestContext {
             endpoint: &endpoint,
             path: "",
             place: &place,
             mirror: None,
         };
         let reply = probe
-            .send(at, call, &mut probe.transport().backoff(false))
+            .send(context, request, &mut probe.transport().backoff(false))
             .await
             .map_err(wrong_login)?;
         if reply.status().is_success() {
             return Ok(probe.session(&endpoint)?.challenge().is_some());
         }
-        let request = Request {
+        let failed = FailedRequest {
             action: "logging in",
             what: None,
             place,
             registry,
             had_credentials: true,
         };
-        Err(wrong_login(reply::failure(reply, "GET", request).await))
+        Err(wrong_login(reply::failure(reply, "GET", failed).await))
     }
 
     pub(super) fn options(&self) -> &RegistryOptions {
@@ -225,8 +228,13 @@ impl Client {
 
     /// Sends a request whose body can be sent again, and retries transient failures. The last reply is `Ok`, whatever
     /// its status.
-    pub(super) async fn send(&self, at: At<'_>, call: Call, backoff: &mut Backoff) -> Result<Reply, StoreError> {
-        let Call {
+    pub(super) async fn send(
+        &self,
+        context: RequestContext<'_>,
+        request: Request,
+        backoff: &mut Backoff,
+    ) -> Result<Reply, StoreError> {
+        let Request {
             action,
             method,
             to,
@@ -234,11 +242,11 @@ impl Client {
             payload,
             scopes,
             connection,
-        } = call;
+        } = request;
         let body = match payload {
             Payload::Empty => None,
             Payload::Bytes(bytes) => Some(bytes),
-            Payload::Stream(_) => return Err(unrepeatable(action, at.place)),
+            Payload::Stream(_) => return Err(unrepeatable(action, context.place)),
         };
         let send = || {
             let payload = body.clone().map_or(Payload::Empty, Payload::Bytes);
@@ -247,8 +255,8 @@ impl Client {
             let headers = headers.clone();
             let scopes = scopes.clone();
             self.send_once(
-                at,
-                Call {
+                context,
+                Request {
                     action,
                     method,
                     to,
@@ -259,21 +267,21 @@ impl Client {
                 },
             )
         };
-        let sent = self.0.transport.retrying(backoff, action, at.place, send).await;
-        sent.map_err(|interruption| interruption.error)
+        let sent = self.0.transport.retrying(backoff, action, context.place, send).await;
+        sent.map_err(|request_error| request_error.error)
     }
 
     /// Sends a request once, answering challenges. Any reply is `Ok`. A stream is sent only once: after a 401 the token
     /// is renewed all the same, for the caller's next attempt.
-    pub(super) async fn send_once(&self, at: At<'_>, call: Call) -> Result<Reply, RequestError> {
-        let At { place, mirror, .. } = at;
-        let session = self.session(at.endpoint)?;
+    pub(super) async fn send_once(&self, context: RequestContext<'_>, request: Request) -> Result<Reply, RequestError> {
+        let RequestContext { place, mirror, .. } = context;
+        let session = self.session(context.endpoint)?;
         let mut greeting = session.greet().await;
-        if mirror.is_some_and(|way| self.0.mirrors.is_left_out(way)) {
+        if mirror.is_some_and(|mirror| self.0.mirrors.is_disabled(mirror)) {
             // The mirror was disabled while this request waited for the first reply.
-            return Err(left_out(call.action, place).into());
+            return Err(skipped_mirror(request.action, place).into());
         }
-        let Call {
+        let Request {
             action,
             method,
             to,
@@ -281,7 +289,7 @@ impl Client {
             payload,
             mut scopes,
             connection,
-        } = call;
+        } = request;
         let mut payload = payload;
         let is_for_long = matches!(payload, Payload::Stream(_));
         let mut authorization = None;
@@ -294,7 +302,9 @@ impl Client {
             };
             let is_elsewhere = origin(&url) != origin(&base);
             if authorization.is_none() && !is_elsewhere {
-                authorization = self.authorization(&session, at, &scopes, is_for_long, None).await?;
+                authorization = self
+                    .authorization(&session, context, &scopes, is_for_long, None)
+                    .await?;
             }
             let again = payload.again();
             let mut headers = headers.clone();
@@ -318,15 +328,15 @@ impl Client {
                 (Ok(reply), again) => {
                     payload = match again {
                         Some(again) => again,
-                        None => return self.refresh(&session, at, &scopes, reply, authorization).await,
+                        None => return self.refresh(&session, context, &scopes, reply, authorization).await,
                     };
                     reply
                 }
-                (Err(interruption), Some(again)) if interruption.speaks_no_tls && session.fall_back() => {
+                (Err(request_error), Some(again)) if request_error.speaks_no_tls && session.fall_back() => {
                     payload = again;
                     continue;
                 }
-                (Err(interruption), _) => return Err(interruption),
+                (Err(request_error), _) => return Err(request_error),
             };
             let is_ours = !is_elsewhere && origin(reply.url()) == origin(&base);
             if reply.status() != StatusCode::UNAUTHORIZED || !is_ours || answers == MAX_ANSWERS {
@@ -346,7 +356,7 @@ impl Client {
             scopes = wanted;
             let refused = authorization.and_then(|authorization: Authorization| authorization.token);
             authorization = self
-                .authorization(&session, at, &scopes, is_for_long, refused.as_ref())
+                .authorization(&session, context, &scopes, is_for_long, refused.as_ref())
                 .await?;
             if authorization.is_none() {
                 return Ok(reply);
@@ -360,7 +370,7 @@ impl Client {
     async fn refresh(
         &self,
         session: &Session,
-        at: At<'_>,
+        context: RequestContext<'_>,
         scopes: &Scopes,
         reply: Reply,
         authorization: Option<Authorization>,
@@ -368,7 +378,8 @@ impl Client {
         if reply.status() == StatusCode::UNAUTHORIZED && origin(reply.url()) == origin(&session.base()) {
             let scopes = session.learn(reply.headers(), scopes);
             let refused = authorization.and_then(|authorization| authorization.token);
-            self.authorization(session, at, &scopes, true, refused.as_ref()).await?;
+            self.authorization(session, context, &scopes, true, refused.as_ref())
+                .await?;
         }
         Ok(reply)
     }
@@ -398,11 +409,11 @@ impl Client {
         };
         let url = reply.url().clone();
         let scopes = Scopes::parse(challenge.scope.as_deref().unwrap_or_default());
-        let asked = Asked::new(&url, session.registry(), &challenge, &scopes);
+        let request = TokenRequest::new(&url, session.registry(), &challenge, &scopes);
         let fetched = self
             .0
             .authenticator
-            .token(transport, asked)
+            .token(transport, request)
             .await
             .map_err(RequestError::exhausted)?;
         headers.insert(AUTHORIZATION, bearer(&fetched.token));
@@ -445,7 +456,7 @@ fn wrong_login(error: StoreError) -> StoreError {
     }
 }
 
-fn left_out(action: &str, place: &str) -> StoreError {
+fn skipped_mirror(action: &str, place: &str) -> StoreError {
     let detail = "the mirror is skipped".to_owned();
     StoreError::Remote {
         action: action.to_owned(),

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::RegistryRepository;
 use super::client::Destination;
-use super::pull::{Fetched, Small, interruption};
+use super::pull::{Fetched, Small};
+use super::retry::RequestError;
 use super::source::declared_type;
 use crate::model::{Descriptor, Digest, Document, ImageIndex, MAX_MANIFEST_BYTES, MediaType, Root};
 use crate::store::StoreError;
@@ -81,7 +82,7 @@ impl RegistryRepository {
             }
             if was_put {
                 let detail = format!("another writer keeps removing {} from the tag {tag}", referrer.digest);
-                let lost = interruption(self.protocol_error(LINKING, detail), true);
+                let lost = RequestError::new(self.protocol_error(LINKING, detail), true);
                 if !self.pause(&mut backoff, LINKING, &lost).await {
                     return Err(lost.error);
                 }

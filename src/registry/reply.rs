@@ -14,7 +14,7 @@ use crate::store::StoreError;
 const MAX_ERROR_BYTES: u64 = 64 * 1024;
 
 /// The purpose of a failed request.
-pub(super) struct Request<'a> {
+pub(super) struct FailedRequest<'a> {
     /// The action, in the -ing form.
     pub(super) action: &'static str,
     /// The requested content; a 404 means that it does not exist.
@@ -28,7 +28,7 @@ pub(super) struct Request<'a> {
 }
 
 /// Turns an error reply into an error.
-pub(super) async fn failure(reply: Reply, method: &str, request: Request<'_>) -> StoreError {
+pub(super) async fn failure(reply: Reply, method: &str, request: FailedRequest<'_>) -> StoreError {
     let mut status = reply.status();
     let address = redact::address(reply.url());
     let is_short = is_short_of_scope(reply.headers());
@@ -42,7 +42,7 @@ pub(super) async fn failure(reply: Reply, method: &str, request: Request<'_>) ->
         status.as_u16(),
         said.shown()
     );
-    let Request {
+    let FailedRequest {
         action,
         what,
         place,

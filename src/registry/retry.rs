@@ -71,12 +71,25 @@ pub(super) struct RequestError {
     /// The error to return if it is not retried.
     pub(super) error: StoreError,
     /// What matters for another try.
-    pub(super) trouble: RetryInfo,
+    pub(super) retry: RetryInfo,
     /// The server did not answer the TLS handshake with TLS.
     pub(super) speaks_no_tls: bool,
 }
 
 impl RequestError {
+    /// Returns the error of a request; `is_passing` if another try may succeed.
+    pub(super) fn new(error: StoreError, is_passing: bool) -> Self {
+        let retry = RetryInfo {
+            is_passing,
+            ..RetryInfo::default()
+        };
+        Self {
+            error,
+            retry,
+            speaks_no_tls: false,
+        }
+    }
+
     /// Returns the cause, without the action and the place.
     pub(super) fn why(&self) -> String {
         match &self.error {
@@ -85,7 +98,7 @@ impl RequestError {
         }
     }
 
-    /// Returns the interruption with the number of tries in its message.
+    /// Returns the error with the number of tries in its message.
     pub(super) fn given_up_after(mut self, tries: u32) -> Self {
         if let StoreError::Remote { detail, .. } = &mut self.error {
             detail.push_str(&tried(tries));
@@ -93,9 +106,9 @@ impl RequestError {
         self
     }
 
-    /// Returns the interruption without further tries: callers do not retry it either.
+    /// Returns the error without further tries: callers do not retry it either.
     pub(super) fn exhausted(mut self) -> Self {
-        self.trouble.is_passing = false;
+        self.retry.is_passing = false;
         self
     }
 }
@@ -112,11 +125,7 @@ pub(super) fn tried(tries: u32) -> String {
 impl From<StoreError> for RequestError {
     /// Converts an error that is not retried.
     fn from(error: StoreError) -> Self {
-        Self {
-            error,
-            trouble: RetryInfo::default(),
-            speaks_no_tls: false,
-        }
+        Self::new(error, false)
     }
 }
 
@@ -188,21 +197,21 @@ impl Backoff {
     }
 
     /// Returns how long to wait before the next try, or `None` to give up.
-    pub(super) fn next_wait(&mut self, trouble: RetryInfo, jitter: &Jitter) -> Option<Duration> {
-        let tries = if trouble.was_heard {
+    pub(super) fn next_wait(&mut self, retry: RetryInfo, jitter: &Jitter) -> Option<Duration> {
+        let tries = if retry.was_heard {
             self.options.tries
         } else {
             self.options.first_tries
         };
         self.failures += 1;
-        self.silence += trouble.silence;
+        self.silence += retry.silence;
         let was_silent_for_long = self.silence >= self.options.longest_silence && self.failures > 1;
-        if !trouble.is_passing || self.failures >= tries || was_silent_for_long {
+        if !retry.is_passing || self.failures >= tries || was_silent_for_long {
             return None;
         }
         let doubled = self.options.first_wait.saturating_mul(1 << (self.failures - 1).min(16));
         let chosen = jitter.of(doubled.min(self.options.longest_wait));
-        match trouble.retry_after {
+        match retry.retry_after {
             Some(asked) if self.asked.saturating_add(asked) > self.options.longest_asked_wait => None,
             Some(asked) => {
                 self.asked += asked;

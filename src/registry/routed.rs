@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use futures_util::stream::try_unfold;
 use tokio_util::io::StreamReader;
 
-use super::config::{Action, Route};
+use super::config::{Action, RepositoryEndpoint};
 use super::mirrors::Verdict;
 use super::pull::Pull;
 use super::{Client, RegistryRepository};
@@ -30,7 +30,7 @@ pub struct RoutedRepository {
 /// The hosts to read something from, best first, and the failures of those that were tried.
 struct Candidates {
     client: Client,
-    rest: std::vec::IntoIter<Route>,
+    rest: std::vec::IntoIter<RepositoryEndpoint>,
     /// Mirrors that failed, with the reason.
     tried: Vec<String>,
 }
@@ -60,23 +60,23 @@ impl RoutedRepository {
 
     /// Returns the last host for an action, which is never a mirror.
     fn upstream(&self, action: Action<'_>) -> Result<RegistryRepository, StoreError> {
-        let mut routes = self.client.config()?.routes(&self.repository, action)?;
-        let last = routes.pop().ok_or_else(|| no_way(&self.repository))?;
+        let mut endpoints = self.client.config()?.endpoints(&self.repository, action)?;
+        let last = endpoints.pop().ok_or_else(|| no_endpoint(&self.repository))?;
         Ok(self.client.at(last))
     }
 
-    fn ways(&self, action: Action<'_>) -> Result<Candidates, StoreError> {
-        let mut routes = self.client.config()?.routes(&self.repository, action)?;
+    fn candidates(&self, action: Action<'_>) -> Result<Candidates, StoreError> {
+        let mut endpoints = self.client.config()?.endpoints(&self.repository, action)?;
         if matches!(action, Action::Read | Action::Resolve(Selector::Digest(_)))
-            && let Some(finder) = self.client.mirrors().finder(&self.repository)
-            && !routes.contains(&finder)
+            && let Some(found_at) = self.client.mirrors().found_at(&self.repository)
+            && !endpoints.contains(&found_at)
         {
-            routes.insert(0, finder);
+            endpoints.insert(0, found_at);
         }
-        routes.retain(|way| !self.client.mirrors().is_left_out(way));
+        endpoints.retain(|endpoint| !self.client.mirrors().is_disabled(endpoint));
         Ok(Candidates {
             client: self.client.clone(),
-            rest: routes.into_iter(),
+            rest: endpoints.into_iter(),
             tried: Vec::new(),
         })
     }
@@ -84,25 +84,25 @@ impl RoutedRepository {
 
 impl Candidates {
     fn next(&mut self) -> Option<RegistryRepository> {
-        self.rest.next().map(|way| self.client.at(way))
+        self.rest.next().map(|endpoint| self.client.at(endpoint))
     }
 
     /// Returns the content at the next host, from the current offset.
     fn go_on(&mut self, pull: Pull, error: StoreError) -> Result<Pull, StoreError> {
         self.failed(pull.repository(), error)?;
-        let next = self.next().ok_or_else(|| no_way(&pull.repository().repository))?;
+        let next = self.next().ok_or_else(|| no_endpoint(&pull.repository().repository))?;
         Ok(pull.moved_to(next))
     }
 
     /// Records a failure. Returns `Ok` if the next host is to be tried.
     fn failed(&mut self, at: &RegistryRepository, error: StoreError) -> Result<(), StoreError> {
         let verdict = Verdict::of(&error);
-        if !at.way.is_mirror || verdict == Verdict::Final {
+        if !at.endpoint.is_mirror || verdict == Verdict::Final {
             return Err(with_mirrors(error, &self.tried));
         }
         let mirror = at.repository.to_string();
         let why = error.to_string();
-        if self.client.mirrors().leave_out(&at.way, verdict) {
+        if self.client.mirrors().disable(&at.endpoint, verdict) {
             tracing::info!(mirror, why, "the mirror is skipped for the rest of this run");
             at.notice(&format!(
                 "the mirror {mirror} is skipped for the rest of this run: {why}"
@@ -127,35 +127,35 @@ impl Source for RoutedRepository {
 
     /// [`Selector::Only`] is the tag `latest`, as in references.
     async fn resolve(&self, selector: &Selector) -> Result<Root, StoreError> {
-        let mut ways = self.ways(Action::Resolve(selector))?;
-        while let Some(at) = ways.next() {
+        let mut candidates = self.candidates(Action::Resolve(selector))?;
+        while let Some(at) = candidates.next() {
             match at.resolve(selector).await {
                 Ok(root) => {
-                    if at.way.is_mirror {
+                    if at.endpoint.is_mirror {
                         tracing::debug!(mirror = %at.repository, "the mirror has it");
-                        self.client.mirrors().found(&self.repository, &at.way);
+                        self.client.mirrors().found(&self.repository, &at.endpoint);
                     }
                     return Ok(root);
                 }
-                Err(error) => ways.failed(&at, error)?,
+                Err(error) => candidates.failed(&at, error)?,
             }
         }
-        Err(no_way(&self.repository))
+        Err(no_endpoint(&self.repository))
     }
 
     /// If a mirror fails in the middle, reading resumes at the next host: the caller hashes the whole.
     async fn open_unverified(&self, descriptor: &Descriptor) -> Result<BlobReader, StoreError> {
-        let mut ways = self.ways(Action::Read)?;
-        let first = ways.next().ok_or_else(|| no_way(&self.repository))?;
+        let mut candidates = self.candidates(Action::Read)?;
+        let first = candidates.next().ok_or_else(|| no_endpoint(&self.repository))?;
         let mut pull = Pull::new(first, descriptor.clone());
         while let Err(error) = pull.connect().await {
-            pull = ways.go_on(pull, error)?;
+            pull = candidates.go_on(pull, error)?;
         }
-        let pieces = try_unfold((ways, pull), |(mut ways, mut pull)| async move {
+        let pieces = try_unfold((candidates, pull), |(mut candidates, mut pull)| async move {
             loop {
                 match pull.next().await {
-                    Ok(piece) => return Ok::<_, io::Error>(piece.map(|piece| (piece, (ways, pull)))),
-                    Err(error) => pull = ways.go_on(pull, error).map_err(io::Error::other)?,
+                    Ok(piece) => return Ok::<_, io::Error>(piece.map(|piece| (piece, (candidates, pull)))),
+                    Err(error) => pull = candidates.go_on(pull, error).map_err(io::Error::other)?,
                 }
             }
         });
@@ -206,8 +206,8 @@ impl Sink for RoutedRepository {
     }
 }
 
-/// The configuration always has a route; without one no request can be sent.
-fn no_way(repository: &Repository) -> StoreError {
+/// The configuration always has an endpoint; without one no request can be sent.
+fn no_endpoint(repository: &Repository) -> StoreError {
     StoreError::Remote {
         action: "choosing a host".to_owned(),
         place: repository.to_string(),

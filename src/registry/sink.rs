@@ -12,7 +12,7 @@ use url::Url;
 
 use super::RegistryRepository;
 use super::auth::ACTION as FETCHING_TOKEN;
-use super::client::{Call, Destination};
+use super::client::{Destination, Request};
 use super::origin::canonical;
 use super::reply;
 use super::scope::Scopes;
@@ -56,7 +56,7 @@ impl Sink for RegistryRepository {
         let place = self.repository.to_string();
         if !self
             .client
-            .token_forbids_push(self.place(&place), &self.push_scopes())
+            .token_forbids_push(self.context(&place), &self.push_scopes())
             .await?
         {
             return Ok(());
@@ -110,7 +110,7 @@ impl Sink for RegistryRepository {
         let is_new = self.is_new();
         let origin = source
             .origin(descriptor)
-            .and_then(|origin| self.client.written_at(&origin, &self.way.endpoint));
+            .and_then(|origin| self.client.written_at(&origin, &self.endpoint.host));
         let origin = origin.filter(|origin| self.may_mount(descriptor, origin));
         let mut is_asked_for = false;
         let mut session = None;
@@ -206,12 +206,15 @@ impl RegistryRepository {
 
     /// Returns the digests of the requested tags.
     fn known_tags(&self) -> MutexGuard<'_, BTreeMap<String, Option<Digest>>> {
-        self.target.known_tags.lock().unwrap_or_else(PoisonError::into_inner)
+        self.write_state
+            .known_tags
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the repositories that mounting has failed from.
     fn refused_mounts(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        self.target
+        self.write_state
             .refused_mounts
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -256,7 +259,7 @@ impl RegistryRepository {
             query_value(&descriptor.digest.to_string()),
             query_value(origin.path())
         );
-        let call = Call {
+        let request = Request {
             action: MOUNTING,
             method: Method::POST,
             to: Destination::Path(format!("{}/blobs/uploads/?{query}", self.repository.path())),
@@ -265,7 +268,7 @@ impl RegistryRepository {
             scopes: self.push_scopes().merged(&Scopes::pull(origin.path())),
             connection: Connection::Shared,
         };
-        let reply = match self.send(call).await {
+        let reply = match self.send(request).await {
             // A token service may refuse scopes together that it grants separately.
             Err(
                 StoreError::AuthenticationRequired { .. } | StoreError::Unauthorized { .. } | StoreError::Denied { .. },
@@ -293,7 +296,7 @@ impl RegistryRepository {
     pub(super) async fn put_document(&self, reference: &str, root: &Root) -> Result<HeaderMap, StoreError> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, self.content_type(&root.descriptor().media_type)?);
-        let call = Call {
+        let request = Request {
             action: WRITING_MANIFEST,
             method: Method::PUT,
             to: Destination::Path(format!("{}/manifests/{reference}", self.repository.path())),
@@ -302,7 +305,7 @@ impl RegistryRepository {
             scopes: self.push_scopes(),
             connection: Connection::Shared,
         };
-        let reply = self.send(call).await?;
+        let reply = self.send(request).await?;
         if !matches!(
             reply.status(),
             StatusCode::CREATED | StatusCode::OK | StatusCode::ACCEPTED

@@ -6,7 +6,7 @@ use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 use super::RegistryRepository;
-use super::client::{Call, Destination};
+use super::client::{Destination, Request};
 use super::pull::{Fetched, Small};
 use super::scope::Scopes;
 use super::transport::{Connection, Payload, Reply};
@@ -98,7 +98,7 @@ impl RegistryRepository {
         let to = Destination::Path(format!("{}/{path}", self.repository.path()));
         let payload = Payload::Empty;
         let connection = Connection::Shared;
-        self.send(Call {
+        self.send(Request {
             action,
             method,
             to,

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 
-use super::super::auth::{Asked, basic, bearer};
+use super::super::auth::{TokenRequest, basic, bearer};
 use super::super::challenge::Challenge;
 use super::super::credentials::Credential;
 use super::super::retry::RequestError;
@@ -11,7 +11,7 @@ use super::super::scope::Scopes;
 use super::super::session::{Authorization, Session};
 use super::super::transport::{Connection, Outgoing, Payload};
 use super::super::{Secret, grant};
-use super::{At, Client};
+use super::{Client, RequestContext};
 use crate::store::StoreError;
 
 impl Client {
@@ -20,7 +20,7 @@ impl Client {
     pub(super) async fn authorization(
         &self,
         session: &Session,
-        at: At<'_>,
+        context: RequestContext<'_>,
         scopes: &Scopes,
         is_for_long: bool,
         refused: Option<&Secret>,
@@ -28,7 +28,7 @@ impl Client {
         let Some(challenge) = session.challenge() else {
             return Ok(None);
         };
-        let credential = self.0.credentials.lookup(session.registry(), at.path).await?;
+        let credential = self.0.credentials.lookup(session.registry(), context.path).await?;
         let credential = credential.as_deref();
         if let Some(Credential::Registry(token)) = credential {
             return Ok(Some(Authorization {
@@ -51,20 +51,20 @@ impl Client {
         let base = session.base();
         let joined = session.joined(scopes);
         let ask = |joined| {
-            let asked = Asked {
+            let request = TokenRequest {
                 endpoint: Some(session.endpoint()),
                 joined,
                 is_for_long,
                 credential,
                 refused,
-                is_of_mirror: at.mirror.is_some(),
-                ..Asked::new(&base, session.registry(), &challenge, scopes)
+                is_of_mirror: context.mirror.is_some(),
+                ..TokenRequest::new(&base, session.registry(), &challenge, scopes)
             };
-            self.0.authenticator.token(&self.0.transport, asked)
+            self.0.authenticator.token(&self.0.transport, request)
         };
         let fetched = match ask(&joined).await {
             // A token service may refuse scopes together that it grants separately.
-            Err(refusal) if !refusal.trouble.is_passing && session.ask_apart(scopes) => ask(scopes).await,
+            Err(refusal) if !refusal.retry.is_passing && session.ask_apart(scopes) => ask(scopes).await,
             fetched => fetched,
         };
         // The fetch was retried already: the request that needs the token does not retry it again.
@@ -79,13 +79,17 @@ impl Client {
     }
 
     /// Returns `true` if the token for `scopes` itself says that the repository cannot be pushed to with it.
-    pub(in super::super) async fn token_forbids_push(&self, at: At<'_>, scopes: &Scopes) -> Result<bool, StoreError> {
-        let session = self.session(at.endpoint)?;
-        let authorization = self.authorization(&session, at, scopes, false, None).await;
+    pub(in super::super) async fn token_forbids_push(
+        &self,
+        context: RequestContext<'_>,
+        scopes: &Scopes,
+    ) -> Result<bool, StoreError> {
+        let session = self.session(context.endpoint)?;
+        let authorization = self.authorization(&session, context, scopes, false, None).await;
         let token = authorization
-            .map_err(|interruption| interruption.error)?
+            .map_err(|request_error| request_error.error)?
             .and_then(|known| known.token);
-        Ok(token.is_some_and(|token| grant::forbids_push(&token, at.path)))
+        Ok(token.is_some_and(|token| grant::forbids_push(&token, context.path)))
     }
 
     /// Sends `GET /v2/` (distribution-spec, "Determining Support") after a 401 without a challenge, as seen with

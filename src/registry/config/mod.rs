@@ -19,7 +19,7 @@ mod tests;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-pub(super) use endpoint::{Endpoint, EndpointTls, Route, Scheme};
+pub(super) use endpoint::{Endpoint, EndpointTls, RepositoryEndpoint, Scheme};
 pub(super) use resolve::{Action, Config};
 
 use crate::model::ShortNames;

@@ -120,8 +120,8 @@ fn assert_clean(honeypot: &RawServer) {
 
 /// A registry that requires Basic credentials, sets cookies, and names `place` wherever it can.
 async fn registry(place: String) -> Server {
-    Server::start(move |seen| {
-        let answer = match (seen.authorization(), seen.method.as_str()) {
+    Server::start(move |request| {
+        let answer = match (request.authorization(), request.method.as_str()) {
             (Some(BASIC), "GET") => status(307).with("Location", format!("{place}/blob?signed")),
             (Some(BASIC), "POST") => status(202).with("Location", format!("{place}/up?signed")),
             (Some(_), _) => status(500),
@@ -162,8 +162,8 @@ async fn uploads_carry_nothing_but_the_blob_to_another_origin() {
 async fn with_tokens(realm: Option<String>, away: String) -> Server {
     let mut server = Server::bind().await;
     let realm = realm.unwrap_or_else(|| format!("http://{}/token", server.host));
-    server.serve(move |seen| {
-        if seen.path.starts_with("/token") {
+    server.serve(move |request| {
+        if request.path.starts_with("/token") {
             status(307)
                 .with("Location", format!("{away}/t?own"))
                 .with("Set-Cookie", format!("s={SECRET}"))
@@ -187,9 +187,9 @@ async fn a_token_service_hands_no_credentials_on() {
             .unwrap_err();
         assert_eq!(
             server
-                .seen()
+                .requests()
                 .iter()
-                .find_map(|seen| seen.authorization().map(str::to_owned))
+                .find_map(|request| request.authorization().map(str::to_owned))
                 .as_deref(),
             Some(BASIC)
         );
@@ -230,16 +230,17 @@ async fn a_token_service_in_a_private_network_is_not_asked() {
 
 #[tokio::test]
 async fn the_same_origin_is_the_registry_itself() {
-    let server = Server::start(
-        |seen| match (seen.authorization(), seen.method.as_str(), seen.path.as_str()) {
-            (Some(BASIC), "POST", _) => status(202).with("Location", "/up"),
-            (Some(BASIC), "PUT", _) => status(201),
-            (Some(BASIC), _, "/same") => status(200).body("content"),
-            (Some(BASIC), ..) => status(307).with("Location", "/same"),
-            _ => status(401).with("WWW-Authenticate", "Basic realm=x"),
-        },
-    )
-    .await;
+    let server =
+        Server::start(
+            |request| match (request.authorization(), request.method.as_str(), request.path.as_str()) {
+                (Some(BASIC), "POST", _) => status(202).with("Location", "/up"),
+                (Some(BASIC), "PUT", _) => status(201),
+                (Some(BASIC), _, "/same") => status(200).body("content"),
+                (Some(BASIC), ..) => status(307).with("Location", "/same"),
+                _ => status(401).with("WWW-Authenticate", "Basic realm=x"),
+            },
+        )
+        .await;
     let repository = repository(&server, server.options_as("u", SECRET));
     assert_eq!(read(&repository).await.unwrap(), b"content");
     repository.put(&blob(), &memory()).await.unwrap();

@@ -33,19 +33,19 @@ async fn registry(
     let held = Arc::new(Mutex::new(manifests));
     let kept = Arc::clone(&held);
     let meddler = Mutex::new(move |bytes: &mut Vec<u8>| meddle(bytes));
-    let server = Server::start(move |seen| {
+    let server = Server::start(move |request| {
         let mut held = held.lock().unwrap();
-        match seen.method.as_str() {
+        match request.method.as_str() {
             "PUT" => {
-                let mut bytes = seen.body.clone();
-                if seen.path == tag_path() {
+                let mut bytes = request.body.clone();
+                if request.path == tag_path() {
                     meddler.lock().unwrap()(&mut bytes);
                 }
-                held.insert(seen.path.clone(), bytes);
+                held.insert(request.path.clone(), bytes);
                 status(201)
             }
             "GET" => held
-                .get(&seen.path)
+                .get(&request.path)
                 .map_or(status(404), |bytes| status(200).body(bytes.clone())),
             _ => status(404),
         }
@@ -95,9 +95,9 @@ async fn a_referrer_that_is_pushed_is_listed_at_the_tag_of_its_subject() {
         });
         assert_eq!(listed(&bytes), [expected]);
         let put_type = server
-            .seen()
+            .requests()
             .iter()
-            .rfind(|seen| seen.method == "PUT")
+            .rfind(|request| request.method == "PUT")
             .unwrap()
             .header("content-type")
             .map(str::to_owned);
@@ -154,7 +154,7 @@ async fn others_stay_listed_once_with_all_that_the_index_says() {
 
 #[tokio::test]
 async fn a_registry_that_has_taken_note_is_left_to_it_and_images_have_no_subject() {
-    let server = Server::start(|seen| match seen.method.as_str() {
+    let server = Server::start(|request| match request.method.as_str() {
         "PUT" => status(201).with("OCI-Subject", subject().to_string()),
         _ => status(404),
     })

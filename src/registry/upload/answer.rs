@@ -42,7 +42,7 @@ impl Step {
     }
 
     /// Returns the upload mode that a registry does not support if it refuses the request; `None` for a resume.
-    pub(super) fn manner(self) -> Option<UploadMode> {
+    pub(super) fn mode(self) -> Option<UploadMode> {
         match self {
             Self::Whole => Some(UploadMode::Whole),
             Self::Streamed => Some(UploadMode::Streamed),
@@ -57,7 +57,7 @@ pub(super) enum UploadError {
     /// The source failed: no retry.
     Source(StoreError),
     /// No reply, or a transient one. `is_loss` if the connection, or a proxy, failed to transfer the body.
-    Interrupted { interruption: RequestError, is_loss: bool },
+    Interrupted { request_error: RequestError, is_loss: bool },
     /// 401: the token expired in transit, and was renewed.
     TokenEnded(StoreError),
     /// The registry does not support such a request.
