@@ -43,7 +43,7 @@ const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 const RENEWAL_MARGIN: Duration = Duration::from_secs(15);
 
 /// The action, for messages.
-pub(super) const ACTION: &str = "fetching a token";
+const ACTION: &str = "fetching a token";
 
 /// A request for a token.
 pub(super) struct TokenRequest<'a> {
@@ -303,6 +303,7 @@ fn realm(request: &TokenRequest<'_>) -> Result<Url, StoreError> {
             Ok(realm) => format!("the token service {} was not used: {reason}", redact::address(&realm)),
             Err(_) => format!("the token service was not used: {reason}"),
         },
+        code: None,
         help: Some("check the configuration of the registry; no credentials were sent".to_owned()),
         cause: None,
     };
@@ -386,13 +387,8 @@ async fn refused(reply: Reply, request: &TokenRequest<'_>) -> RequestError {
 }
 
 fn broken(request: &TokenRequest<'_>, realm: &Url, what: &str) -> StoreError {
-    StoreError::Remote {
-        action: ACTION.to_owned(),
-        place: request.name.to_owned(),
-        detail: format!("the token service {} returned {what}", redact::address(realm)),
-        help: None,
-        cause: None,
-    }
+    let detail = format!("the token service {} returned {what}", redact::address(realm));
+    StoreError::remote(ACTION, request.name, detail)
 }
 
 /// Returns the `Authorization` value for a user and a password, marked as sensitive.

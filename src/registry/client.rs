@@ -189,7 +189,7 @@ impl Client {
         let reply = probe
             .send(context, request, &mut probe.transport().backoff(false))
             .await
-            .map_err(wrong_login)?;
+            .map_err(|request_error| wrong_login(request_error.error))?;
         if reply.status().is_success() {
             return Ok(probe.session(&endpoint)?.challenge().is_some());
         }
@@ -233,7 +233,7 @@ impl Client {
         context: RequestContext<'_>,
         request: Request,
         backoff: &mut Backoff,
-    ) -> Result<Reply, StoreError> {
+    ) -> Result<Reply, RequestError> {
         let Request {
             action,
             method,
@@ -246,7 +246,10 @@ impl Client {
         let body = match payload {
             Payload::Empty => None,
             Payload::Bytes(bytes) => Some(bytes),
-            Payload::Stream(_) => return Err(unrepeatable(action, context.place)),
+            Payload::Stream(_) => {
+                let detail = "the request body cannot be sent again";
+                return Err(StoreError::remote(action, context.place, detail).into());
+            }
         };
         let send = || {
             let payload = body.clone().map_or(Payload::Empty, Payload::Bytes);
@@ -267,8 +270,7 @@ impl Client {
                 },
             )
         };
-        let sent = self.0.transport.retrying(backoff, action, context.place, send).await;
-        sent.map_err(|request_error| request_error.error)
+        self.0.transport.retrying(backoff, action, context.place, send).await
     }
 
     /// Sends a request once, answering challenges. Any reply is `Ok`. A stream is sent only once: after a 401 the token
@@ -279,7 +281,7 @@ impl Client {
         let mut greeting = session.greet().await;
         if mirror.is_some_and(|mirror| self.0.mirrors.is_disabled(mirror)) {
             // The mirror was disabled while this request waited for the first reply.
-            return Err(skipped_mirror(request.action, place).into());
+            return Err(StoreError::remote(request.action, place, "the mirror is skipped").into());
         }
         let Request {
             action,
@@ -415,7 +417,7 @@ impl Client {
             .authenticator
             .token(transport, request)
             .await
-            .map_err(RequestError::exhausted)?;
+            .map_err(RequestError::of_token_service)?;
         headers.insert(AUTHORIZATION, bearer(&fetched.token));
         let again = Outgoing {
             action,
@@ -453,27 +455,5 @@ fn wrong_login(error: StoreError) -> StoreError {
         StoreError::Unauthorized { place, detail, .. } => StoreError::Unauthorized { place, detail, help },
         StoreError::Denied { place, detail, .. } => StoreError::Denied { place, detail, help },
         other => other,
-    }
-}
-
-fn skipped_mirror(action: &str, place: &str) -> StoreError {
-    let detail = "the mirror is skipped".to_owned();
-    StoreError::Remote {
-        action: action.to_owned(),
-        place: place.to_owned(),
-        detail,
-        help: None,
-        cause: None,
-    }
-}
-
-fn unrepeatable(action: &str, place: &str) -> StoreError {
-    let detail = "the request body cannot be sent again".to_owned();
-    StoreError::Remote {
-        action: action.to_owned(),
-        place: place.to_owned(),
-        detail,
-        help: None,
-        cause: None,
     }
 }

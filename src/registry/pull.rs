@@ -339,6 +339,7 @@ fn broken_off(action: &str, place: String, detail: String, cause: Option<io::Err
             action: action.to_owned(),
             place,
             detail,
+            code: None,
             help: None,
             cause,
         },

@@ -40,7 +40,7 @@ pub(super) async fn follow(
             let shown = url
                 .join(&location)
                 .map_or_else(|_| redact::text(&location), |next| redact::address(&next));
-            refusal(
+            StoreError::remote(
                 action,
                 &place,
                 format!("the redirect to {shown} is not allowed: {reason}"),
@@ -63,7 +63,7 @@ pub(super) async fn follow(
         };
     }
     let detail = format!("more than {MAX_HOPS} redirects");
-    Err(refusal(outgoing.action, &outgoing.place, detail).into())
+    Err(StoreError::remote(outgoing.action, &outgoing.place, detail).into())
 }
 
 fn location(reply: &Reply) -> Option<String> {
@@ -77,14 +77,4 @@ fn location(reply: &Reply) -> Option<String> {
     );
     let location = reply.headers().get(LOCATION).filter(|_| is_redirect)?;
     Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
-}
-
-fn refusal(action: &str, place: &str, detail: String) -> StoreError {
-    StoreError::Remote {
-        action: action.to_owned(),
-        place: place.to_owned(),
-        detail,
-        help: None,
-        cause: None,
-    }
 }

@@ -48,6 +48,7 @@ impl RegistryRepository {
                     action: LISTING.to_owned(),
                     place: self.repository.to_string(),
                     detail: format!("the tag {tag} is not a list of the referrers of {subject}: {reason}"),
+                    code: None,
                     help: Some(
                         "delete or rename the tag, which is reserved for this list; it was not changed".to_owned(),
                     ),

@@ -56,18 +56,15 @@ impl Default for WriteState {
 
 impl RegistryRepository {
     /// Sends a request of this repository whose body can be sent again, and retries transient failures.
-    pub(super) async fn send(&self, request: Request) -> Result<Reply, StoreError> {
+    pub(super) async fn send(&self, request: Request) -> Result<Reply, RequestError> {
         self.send_within(&mut self.backoff(), request).await
     }
 
     /// Sends a request as a part of an operation, with the remaining tries of that operation.
-    pub(super) async fn send_within(&self, backoff: &mut Backoff, request: Request) -> Result<Reply, StoreError> {
+    pub(super) async fn send_within(&self, backoff: &mut Backoff, request: Request) -> Result<Reply, RequestError> {
         if self.endpoint.is_mirror {
             // The next host is tried before this mirror is retried.
-            return self
-                .send_once(request)
-                .await
-                .map_err(|request_error| request_error.error);
+            return self.send_once(request).await;
         }
         let place = self.repository.to_string();
         self.client
@@ -184,13 +181,6 @@ impl RegistryRepository {
 
     /// Returns a protocol error.
     pub(super) fn protocol_error(&self, action: &str, detail: String) -> StoreError {
-        let place = self.repository.to_string();
-        StoreError::Remote {
-            action: action.to_owned(),
-            place,
-            detail,
-            help: None,
-            cause: None,
-        }
+        StoreError::remote(action, &self.repository.to_string(), detail)
     }
 }

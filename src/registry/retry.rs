@@ -74,6 +74,8 @@ pub(super) struct RequestError {
     pub(super) retry: RetryInfo,
     /// The server did not answer the TLS handshake with TLS.
     pub(super) speaks_no_tls: bool,
+    /// The token service failed, and not the registry.
+    pub(super) is_of_token_service: bool,
 }
 
 impl RequestError {
@@ -87,6 +89,7 @@ impl RequestError {
             error,
             retry,
             speaks_no_tls: false,
+            is_of_token_service: false,
         }
     }
 
@@ -106,10 +109,23 @@ impl RequestError {
         self
     }
 
-    /// Returns the error without further tries: callers do not retry it either.
-    pub(super) fn exhausted(mut self) -> Self {
+    /// Marks the error as that of a token service. Fetching a token was retried already: the request that needs the
+    /// token does not retry it again.
+    pub(super) fn of_token_service(mut self) -> Self {
         self.retry.is_passing = false;
+        self.is_of_token_service = true;
         self
+    }
+
+    /// Returns `true` if the registry or its token service did not grant the scopes of the request.
+    pub(super) fn is_refused_token(&self) -> bool {
+        match &self.error {
+            StoreError::AuthenticationRequired { .. } | StoreError::Unauthorized { .. } | StoreError::Denied { .. } => {
+                true
+            }
+            StoreError::Remote { .. } => self.is_of_token_service,
+            _ => false,
+        }
     }
 }
 
@@ -126,6 +142,13 @@ impl From<StoreError> for RequestError {
     /// Converts an error that is not retried.
     fn from(error: StoreError) -> Self {
         Self::new(error, false)
+    }
+}
+
+impl From<RequestError> for StoreError {
+    /// Converts the error for callers that do not retry it.
+    fn from(error: RequestError) -> Self {
+        error.error
     }
 }
 
@@ -421,19 +444,10 @@ mod tests {
     #[test]
     fn how_often_it_was_tried_is_said_where_it_was_more_than_once() {
         let given_up = |tries| {
-            let action = "asking".to_owned();
-            let place = "r".to_owned();
-            let detail = "no".to_owned();
-            RequestError::from(StoreError::Remote {
-                action,
-                place,
-                detail,
-                help: None,
-                cause: None,
-            })
-            .given_up_after(tries)
-            .error
-            .to_string()
+            RequestError::from(StoreError::remote("asking", "r", "no"))
+                .given_up_after(tries)
+                .error
+                .to_string()
         };
         assert_eq!(
             (given_up(1), given_up(3)),

@@ -208,13 +208,7 @@ impl Sink for RoutedRepository {
 
 /// The configuration always has an endpoint; without one no request can be sent.
 fn no_endpoint(repository: &Repository) -> StoreError {
-    StoreError::Remote {
-        action: "choosing a host".to_owned(),
-        place: repository.to_string(),
-        detail: "no host is left".to_owned(),
-        help: None,
-        cause: None,
-    }
+    StoreError::remote("choosing a host", &repository.to_string(), "no host is left")
 }
 
 /// Adds the mirrors that were tried to the upstream's error.

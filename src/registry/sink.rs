@@ -11,7 +11,6 @@ use reqwest::{Method, StatusCode};
 use url::Url;
 
 use super::RegistryRepository;
-use super::auth::ACTION as FETCHING_TOKEN;
 use super::client::{Destination, Request};
 use super::origin::canonical;
 use super::reply;
@@ -19,7 +18,7 @@ use super::scope::Scopes;
 use super::source::{declared_digest, is_manifest};
 use super::transport::{Connection, Payload, Reply};
 use crate::model::{Descriptor, Digest, MediaType, Repository, Root, Tag};
-use crate::store::{Ensured, Sink, Source, StoreError, read_root};
+use crate::store::{Ensured, ErrorCode, Sink, Source, StoreError, read_root};
 
 /// Limit on blobs that are checked, mounted or uploaded concurrently. Checks and mounts wait only for network latency;
 /// the limit on uploads is lower ([`super::repository::CONCURRENT_UPLOADS`]).
@@ -270,11 +269,8 @@ impl RegistryRepository {
         };
         let reply = match self.send(request).await {
             // A token service may refuse scopes together that it grants separately.
-            Err(
-                StoreError::AuthenticationRequired { .. } | StoreError::Unauthorized { .. } | StoreError::Denied { .. },
-            ) => return Ok(Mount::Refused),
-            Err(StoreError::Remote { action, .. }) if action == FETCHING_TOKEN => return Ok(Mount::Refused),
-            other => other?,
+            Err(request_error) if request_error.is_refused_token() => return Ok(Mount::Refused),
+            sent => sent?,
         };
         match reply.status() {
             StatusCode::CREATED => Ok(Mount::Done),
@@ -339,20 +335,20 @@ impl RegistryRepository {
     }
 }
 
-/// Error codes of a registry that is missing what a manifest names (distribution-spec, "Error Codes"; distribution uses
-/// the first for children of an index too).
-const INCOMPLETE_CODES: [&str; 3] = ["(MANIFEST_BLOB_UNKNOWN)", "(BLOB_UNKNOWN)", "(MANIFEST_UNKNOWN)"];
-
-/// Distinguishes a manifest that was refused for missing content from one that is invalid itself.
+/// Distinguishes a manifest that was refused for missing content from one that is invalid itself. distribution uses
+/// [`ErrorCode::ManifestBlobUnknown`] for children of an index too.
 fn incomplete(error: StoreError, manifest: Digest) -> StoreError {
     match error {
-        StoreError::Remote { place, detail, .. } if INCOMPLETE_CODES.iter().any(|code| detail.contains(code)) => {
-            StoreError::Incomplete {
-                place,
-                manifest,
-                detail,
-            }
-        }
+        StoreError::Remote {
+            place,
+            detail,
+            code: Some(ErrorCode::ManifestBlobUnknown | ErrorCode::BlobUnknown | ErrorCode::ManifestUnknown),
+            ..
+        } => StoreError::Incomplete {
+            place,
+            manifest,
+            detail,
+        },
         other => other,
     }
 }

@@ -8,6 +8,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use super::RegistryRepository;
 use super::client::{Destination, Request};
 use super::pull::{Fetched, Small};
+use super::retry::RequestError;
 use super::scope::Scopes;
 use super::transport::{Connection, Payload, Reply};
 use crate::model::{Descriptor, Digest, MAX_MANIFEST_BYTES, MediaType, Repository, Root, Selector, Tag};
@@ -90,7 +91,7 @@ impl RegistryRepository {
         path: String,
         action: &'static str,
         scopes: Scopes,
-    ) -> Result<Reply, StoreError> {
+    ) -> Result<Reply, RequestError> {
         let mut headers = HeaderMap::new();
         if path.starts_with("manifests/") {
             headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));

@@ -234,9 +234,9 @@ impl Transport {
                 let speaks_no_tls = failure.speaks_no_tls() || (has_no_port && failure.is_refused());
                 let error = failure.into_error(action, place, &url, proxy.as_ref());
                 Err(RequestError {
-                    error,
                     retry,
                     speaks_no_tls,
+                    ..RequestError::from(error)
                 })
             }
         }

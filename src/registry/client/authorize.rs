@@ -67,8 +67,7 @@ impl Client {
             Err(refusal) if !refusal.retry.is_passing && session.ask_apart(scopes) => ask(scopes).await,
             fetched => fetched,
         };
-        // The fetch was retried already: the request that needs the token does not retry it again.
-        let fetched = fetched.map_err(RequestError::exhausted)?;
+        let fetched = fetched.map_err(RequestError::of_token_service)?;
         let header = bearer(&fetched.token);
         let is_fresh = fetched.is_fresh;
         Ok(Some(Authorization {

@@ -210,18 +210,11 @@ impl Config {
             endpoints.truncate(1);
         }
         match endpoints.last_mut() {
-            None => {
-                let what = if action == Action::Push {
-                    "pushing to"
-                } else {
-                    "pulling"
-                };
-                Err(ConfigError::NoHost {
-                    name: upstream.to_string(),
-                    what,
-                    path: file.path.clone(),
-                })
-            }
+            None => Err(ConfigError::NoHost {
+                name: upstream.to_string(),
+                is_push: action == Action::Push,
+                path: file.path.clone(),
+            }),
             Some(last) => {
                 last.is_mirror = false;
                 Ok(endpoints)

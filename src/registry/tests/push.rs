@@ -466,11 +466,31 @@ async fn children_are_put_by_digest_and_another_digest_is_an_error() {
     let server = Server::start(move |_| status(201).with("Docker-Content-Digest", wrong.clone())).await;
     let error = server.repository().put(&descriptor, &source).await.unwrap_err();
     assert!(error.to_string().contains("instead of"), "{error}");
-    let server = Server::start(|request| match request.method.as_str() {
-        "PUT" => status(400).body(r#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN"}]}"#),
-        _ => status(200),
-    })
-    .await;
-    let error = server.repository().put(&descriptor, &source).await.unwrap_err();
-    assert!(error.help().unwrap().contains("push again"), "{error}");
+}
+
+#[tokio::test]
+async fn missing_content_is_recognized_by_the_code_alone() {
+    let root = Root::parse(None, INDEX).unwrap();
+    for (body, is_incomplete) in [
+        (r#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN"}]}"#, true),
+        (r#"{"errors":[{"code":"BLOB_UNKNOWN","message":"no"}]}"#, true),
+        (r#"{"errors":[{"code":"MANIFEST_UNKNOWN"}]}"#, true),
+        (
+            r#"{"errors":[{"code":"MANIFEST_INVALID","message":"(BLOB_UNKNOWN)"}]}"#,
+            false,
+        ),
+        (r#"{"errors":[{"message":"(BLOB_UNKNOWN)"}]}"#, false),
+        ("(BLOB_UNKNOWN)", false),
+    ] {
+        let server = Server::start(move |request| match request.method.as_str() {
+            "PUT" => status(400).body(body),
+            _ => status(404),
+        })
+        .await;
+        let error = server.repository().publish(&root, &[]).await.unwrap_err();
+        let found = matches!(error, StoreError::Incomplete { .. });
+        assert_eq!(found, is_incomplete, "{body}: {error}");
+        let is_help = error.help().is_some_and(|help| help.contains("push again"));
+        assert_eq!(is_help, is_incomplete, "{body}");
+    }
 }
