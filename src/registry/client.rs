@@ -10,25 +10,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use reqwest::{Method, StatusCode};
 
+use authorize::{Authorizer, ask_for_challenge};
 pub(super) use request::{Destination, Request, RequestContext};
 
-use super::auth::{Authenticator, TokenRequest, bearer};
+use super::auth::bearer;
 use super::challenge::{Challenge, preferred};
-use super::config::{Action, Config, Endpoint, RepositoryEndpoint};
-use super::credentials::CredentialStore;
+use super::config::{Action, Config, Endpoint};
 use super::mirrors::Mirrors;
 use super::origin::{check_hop, origin};
 use super::redirect::follow;
 use super::reply::{self, FailedRequest};
-use super::repository::RegistryRepository;
-use super::retry::{Backoff, RequestError};
-use super::routed::RoutedRepository;
+use super::request_error::RequestError;
+use super::retry::Backoff;
 use super::scope::Scopes;
 use super::session::{Authorization, Session};
 use super::traffic::Traffic;
 use super::transport::{Connection, Outgoing, Payload, Reply, Transport};
 use super::upload::UnsupportedModes;
-use super::{Credentials, Login, RegistryOptions};
+use super::{Credentials, Login, RegistryOptions, Secret, grant};
 use crate::model::{Digest, Repository};
 use crate::store::StoreError;
 
@@ -42,8 +41,7 @@ pub struct Client(Arc<Inner>);
 
 struct Inner {
     transport: Transport,
-    authenticator: Authenticator,
-    credentials: CredentialStore,
+    authorizer: Authorizer,
     sessions: Mutex<BTreeMap<Endpoint, Arc<Session>>>,
     refusals: UnsupportedModes,
     /// Read when the first repository is used.
@@ -56,9 +54,8 @@ struct Inner {
 impl Client {
     /// Creates a client. It connects to nothing and reads no file yet.
     pub fn new(options: RegistryOptions) -> Result<Self, StoreError> {
-        let credentials = CredentialStore::new(&options);
+        let authorizer = Authorizer::new(&options);
         let transport = Transport::new(options);
-        let authenticator = Authenticator::default();
         let sessions = Mutex::default();
         let refusals = UnsupportedModes::default();
         let config = Mutex::default();
@@ -66,31 +63,13 @@ impl Client {
         let named = Mutex::default();
         Ok(Self(Arc::new(Inner {
             transport,
-            authenticator,
-            credentials,
+            authorizer,
             sessions,
             refusals,
             config,
             mirrors,
             named,
         })))
-    }
-
-    /// Returns a repository to read and write, at the hosts from the configuration.
-    pub fn repository(&self, repository: Repository) -> RoutedRepository {
-        RoutedRepository::new(self.clone(), repository)
-    }
-
-    /// Returns a repository at one host.
-    pub(super) fn at(&self, endpoint: RepositoryEndpoint) -> RegistryRepository {
-        let client = self.clone();
-        let repository = endpoint.repository.clone();
-        RegistryRepository {
-            client,
-            repository,
-            endpoint: Arc::new(endpoint),
-            write_state: Arc::default(),
-        }
     }
 
     /// Returns the configuration, and reads its files at the first request. Every request returns the error of files that are
@@ -218,12 +197,36 @@ impl Client {
 
     /// Returns `true` if there are credentials for a repository.
     pub(super) async fn has_credentials(&self, repository: &Repository) -> bool {
-        let found = self
-            .0
-            .credentials
-            .lookup(repository.registry(), repository.path())
-            .await;
-        found.is_ok_and(|credential| credential.is_some())
+        self.0.authorizer.has_credentials(repository).await
+    }
+
+    /// Returns the authorization for these scopes, as [`Authorizer::authorization`] does.
+    async fn authorization(
+        &self,
+        session: &Session,
+        context: RequestContext<'_>,
+        scopes: &Scopes,
+        is_for_long: bool,
+        refused: Option<&Secret>,
+    ) -> Result<Option<Authorization>, RequestError> {
+        let authorizer = &self.0.authorizer;
+        authorizer
+            .authorization(self.transport(), session, context, scopes, is_for_long, refused)
+            .await
+    }
+
+    /// Returns `true` if the token for `scopes` itself says that the repository cannot be pushed to with it.
+    pub(super) async fn token_forbids_push(
+        &self,
+        context: RequestContext<'_>,
+        scopes: &Scopes,
+    ) -> Result<bool, StoreError> {
+        let session = self.session(context.endpoint)?;
+        let authorization = self.authorization(&session, context, scopes, false, None).await;
+        let token = authorization
+            .map_err(|request_error| request_error.error)?
+            .and_then(|known| known.token);
+        Ok(token.is_some_and(|token| grant::forbids_push(&token, context.path)))
     }
 
     /// Sends a request whose body can be sent again, and retries transient failures. The last reply is `Ok`, whatever
@@ -347,7 +350,7 @@ impl Client {
             }
             let wanted = session.learn(reply.headers(), &scopes);
             if session.challenge().is_none() {
-                self.ask_for_challenge(&session).await?;
+                ask_for_challenge(self.transport(), &session).await?;
             }
             session.met();
             drop(greeting.take());
@@ -410,15 +413,11 @@ impl Client {
             _ => return Ok(reply),
         };
         let url = reply.url().clone();
-        let scopes = Scopes::parse(challenge.scope.as_deref().unwrap_or_default());
-        let request = TokenRequest::new(&url, session.registry(), &challenge, &scopes);
-        let fetched = self
-            .0
-            .authenticator
-            .token(transport, request)
-            .await
-            .map_err(RequestError::of_token_service)?;
-        headers.insert(AUTHORIZATION, bearer(&fetched.token));
+        let authorizer = &self.0.authorizer;
+        let token = authorizer
+            .anonymous_token(transport, &url, session.registry(), &challenge)
+            .await?;
+        headers.insert(AUTHORIZATION, bearer(&token));
         let again = Outgoing {
             action,
             place,

@@ -15,13 +15,15 @@ use reqwest::{Method, StatusCode};
 use tokio_util::io::StreamReader;
 
 use super::RegistryRepository;
-use super::body::{Unread, read_small, silence};
+use super::body::silence;
 use super::client::{Destination, Request};
+use super::manifests::{ACCEPTED, READING_BLOB, READING_MANIFEST, is_manifest};
 use super::origin::origin;
 use super::redact;
-use super::retry::{Backoff, RequestError};
+use super::request_error::RequestError;
+use super::retry::Backoff;
 use super::scope::Scopes;
-use super::source::{ACCEPTED, READING_BLOB, READING_MANIFEST, is_manifest};
+use super::small_body::{Unread, read_small};
 use super::transport::{Connection, Payload, Reply};
 use crate::model::Descriptor;
 use crate::store::{BlobReader, Side, StoreError};

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::origin::origin;
 use super::redact;
-use super::retry::RequestError;
+use super::request_error::RequestError;
 use super::transport::{Outgoing, Payload, Reply, Transport};
 use crate::store::StoreError;
 

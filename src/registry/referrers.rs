@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use super::RegistryRepository;
 use super::client::Destination;
+use super::manifests::declared_type;
 use super::pull::{Fetched, Small};
-use super::retry::RequestError;
-use super::source::declared_type;
+use super::request_error::RequestError;
 use crate::model::{Descriptor, Digest, Document, ImageIndex, MAX_MANIFEST_BYTES, MediaType, Root};
 use crate::store::StoreError;
 

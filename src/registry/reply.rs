@@ -4,8 +4,8 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use super::body::read_small;
 use super::challenge::is_short_of_scope;
+use super::small_body::read_small;
 use super::transport::Reply;
 use super::{Secrets, redact, retry};
 use crate::store::{ErrorCode, StoreError};

@@ -11,9 +11,10 @@ use url::Url;
 use super::RegistryOptions;
 use super::client::{Client, Destination, Request, RequestContext};
 use super::config::RepositoryEndpoint;
+use super::origin::query_value;
 use super::reply::{self, FailedRequest};
-use super::retry::{Backoff, RequestError, RetryInfo};
-use super::sink::query_value;
+use super::request_error::RequestError;
+use super::retry::{Backoff, RetryInfo};
 use super::transport::Reply;
 use super::upload::UnsupportedModes;
 use crate::model::{Digest, Repository};
@@ -55,6 +56,16 @@ impl Default for WriteState {
 }
 
 impl RegistryRepository {
+    /// Returns a repository at one host.
+    pub(super) fn new(client: &Client, endpoint: RepositoryEndpoint) -> Self {
+        Self {
+            client: client.clone(),
+            repository: endpoint.repository.clone(),
+            endpoint: Arc::new(endpoint),
+            write_state: Arc::default(),
+        }
+    }
+
     /// Sends a request of this repository whose body can be sent again, and retries transient failures.
     pub(super) async fn send(&self, request: Request) -> Result<Reply, RequestError> {
         self.send_within(&mut self.backoff(), request).await

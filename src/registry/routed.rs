@@ -35,6 +35,13 @@ struct Candidates {
     tried: Vec<String>,
 }
 
+impl Client {
+    /// Returns a repository to read and write, at the hosts from the configuration.
+    pub fn repository(&self, repository: Repository) -> RoutedRepository {
+        RoutedRepository::new(self.clone(), repository)
+    }
+}
+
 impl RoutedRepository {
     pub(super) fn new(client: Client, repository: Repository) -> Self {
         Self {
@@ -62,7 +69,7 @@ impl RoutedRepository {
     fn upstream(&self, action: Action<'_>) -> Result<RegistryRepository, StoreError> {
         let mut endpoints = self.client.config()?.endpoints(&self.repository, action)?;
         let last = endpoints.pop().ok_or_else(|| no_endpoint(&self.repository))?;
-        Ok(self.client.at(last))
+        Ok(RegistryRepository::new(&self.client, last))
     }
 
     fn candidates(&self, action: Action<'_>) -> Result<Candidates, StoreError> {
@@ -84,7 +91,9 @@ impl RoutedRepository {
 
 impl Candidates {
     fn next(&mut self) -> Option<RegistryRepository> {
-        self.rest.next().map(|endpoint| self.client.at(endpoint))
+        self.rest
+            .next()
+            .map(|endpoint| RegistryRepository::new(&self.client, endpoint))
     }
 
     /// Returns the content at the next host, from the current offset.

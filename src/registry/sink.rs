@@ -12,10 +12,10 @@ use url::Url;
 
 use super::RegistryRepository;
 use super::client::{Destination, Request};
-use super::origin::canonical;
+use super::manifests::{declared_digest, is_manifest};
+use super::origin::{canonical, query_value};
 use super::reply;
 use super::scope::Scopes;
-use super::source::{declared_digest, is_manifest};
 use super::transport::{Connection, Payload, Reply};
 use crate::model::{Descriptor, Digest, MediaType, Repository, Root, Tag};
 use crate::store::{Ensured, ErrorCode, Sink, Source, StoreError, read_root};
@@ -367,9 +367,4 @@ fn is_whole(reply: &Reply, descriptor: &Descriptor) -> bool {
     let digest = declared_digest(headers);
     size_bytes.is_none_or(|size_bytes| size_bytes == descriptor.size_bytes)
         && digest.is_none_or(|digest| digest == descriptor.digest)
-}
-
-/// Escapes a value of a query.
-pub(super) fn query_value(text: &str) -> String {
-    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }

@@ -6,9 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::ConfigFiles;
 use super::endpoint::{Endpoint, EndpointTls, RepositoryEndpoint, Scheme};
 use super::error::{ConfigError, Place};
+use super::files::ConfigFiles;
 use super::hosts_toml::{self, Address, Capabilities, Host, HostsFile};
 use super::prefix::{Location, Named};
 use super::registries_conf::{MirrorPulls, RegistriesConf, Registry};

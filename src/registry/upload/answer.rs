@@ -3,7 +3,8 @@
 use reqwest::{Method, StatusCode};
 
 use super::mode::UploadMode;
-use crate::registry::retry::{RequestError, is_temporary};
+use crate::registry::request_error::RequestError;
+use crate::registry::retry::is_temporary;
 use crate::store::StoreError;
 
 /// A request of a session.

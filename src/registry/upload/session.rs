@@ -13,10 +13,9 @@ use super::mode::UploadMode;
 use crate::model::Digest;
 use crate::registry::RegistryRepository;
 use crate::registry::client::{Destination, Request};
-use crate::registry::origin::upload_location;
+use crate::registry::origin::{query_value, upload_location};
 use crate::registry::redact;
 use crate::registry::retry::Backoff;
-use crate::registry::sink::query_value;
 use crate::registry::transport::{Connection, Payload, Reply};
 use crate::store::StoreError;
 
