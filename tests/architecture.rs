@@ -1,14 +1,17 @@
-//! Checks rules of the sources that the compiler does not know: which module may import which, what is used in a few
-//! modules only, how long a file may be, and that no dependency compiles C. A violation is reported with file and line
-//! and how to fix it.
+//! Checks rules of the sources that the compiler does not know: which module may import which, that its files import
+//! each other in no circle, what is used in a few modules only, how long a file may be, and that no dependency compiles
+//! C. A violation is reported with file and line and how to fix it.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use circles::circles;
 use source::{Mention, Source};
 
+#[path = "architecture/circles.rs"]
+mod circles;
 #[path = "architecture/samples.rs"]
 mod samples;
 #[path = "architecture/source.rs"]
@@ -51,6 +54,9 @@ const MODULES: &[(&str, Imports)] = &[
     ("facade", AllBut(&["cli"])),
     ("cli", AllBut(&[])),
 ];
+
+/// Modules whose files import each other in no circle. The others join as their circles are removed.
+const MODULES_WITHOUT_CIRCLES: &[&str] = &["registry"];
 
 /// Layout, archive and tree are synchronous inside; they are here for `spawn_blocking` and the traits of store.
 const ASYNC_MODULES: &[&str] = &[
@@ -335,6 +341,16 @@ fn assert_none(breaches: Vec<String>) {
 #[test]
 fn modules_import_only_what_the_table_allows() {
     check_sources(import_breaches);
+}
+
+#[test]
+fn files_of_a_module_import_each_other_in_no_circle() {
+    for module in MODULES_WITHOUT_CIRCLES {
+        let files = rust_files(&format!("src/{module}"));
+        assert!(!files.is_empty(), "no files in src/{module}");
+        let sources: Vec<Source> = files.iter().map(|(name, text)| Source::read(name, text)).collect();
+        assert_none(circles(&sources));
+    }
 }
 
 #[test]

@@ -14,15 +14,16 @@ use tokio::sync::Mutex as AsyncMutex;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-use super::body::{Unread, read_small};
 use super::challenge::TokenChallenge;
 use super::config::Endpoint;
-use super::credentials::Credential;
+use super::credential::Credential;
 use super::origin::{check_hop, check_realm, origin};
-use super::redirect::{Reach, follow};
-use super::reply::{self, Request};
-use super::retry::{RequestError, RetryInfo};
+use super::redirect::follow;
+use super::reply::{self, FailedRequest};
+use super::request_error::RequestError;
+use super::retry::RetryInfo;
 use super::scope::Scopes;
+use super::small_body::{Unread, read_small};
 use super::transport::{Connection, Outgoing, Payload, Reply, Transport};
 use super::{Secret, redact};
 use crate::store::StoreError;
@@ -43,10 +44,10 @@ const MAX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 const RENEWAL_MARGIN: Duration = Duration::from_secs(15);
 
 /// The action, for messages.
-pub(super) const ACTION: &str = "fetching a token";
+const ACTION: &str = "fetching a token";
 
 /// A request for a token.
-pub(super) struct Asked<'a> {
+pub(super) struct TokenRequest<'a> {
     /// Root of the registry that sent the challenge.
     pub(super) registry: &'a Url,
     /// The registry as written in references, for messages.
@@ -69,7 +70,7 @@ pub(super) struct Asked<'a> {
     pub(super) is_of_mirror: bool,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> TokenRequest<'a> {
     /// Returns a request for an anonymous token with exactly these scopes.
     pub(super) fn new(registry: &'a Url, name: &'a str, challenge: &'a TokenChallenge, scopes: &'a Scopes) -> Self {
         Self {
@@ -108,39 +109,43 @@ struct Token {
     renew_at: Instant,
 }
 
-type Slot = Arc<AsyncMutex<Option<Token>>>;
+type TokenCell = Arc<AsyncMutex<Option<Token>>>;
 
 /// The tokens of one client.
 #[derive(Default)]
 pub(super) struct Authenticator {
-    slots: Mutex<BTreeMap<Key, Slot>>,
+    cells: Mutex<BTreeMap<Key, TokenCell>>,
     /// Identity tokens that a service has replaced, by realm and old token.
     rotated: Mutex<BTreeMap<(String, Secret), Secret>>,
 }
 
 impl Token {
     /// Returns `true` if the token may be used for the request.
-    fn serves(&self, asked: &Asked<'_>) -> bool {
+    fn serves(&self, request: &TokenRequest<'_>) -> bool {
         let now = Instant::now();
         let is_young = now < self.fetched_at + self.renew_at.saturating_duration_since(self.fetched_at) / 2;
-        now < self.renew_at && asked.refused != Some(&self.secret) && (is_young || !asked.is_for_long)
+        now < self.renew_at && request.refused != Some(&self.secret) && (is_young || !request.is_for_long)
     }
 }
 
 impl Authenticator {
     /// Returns a usable token: a cached one, even if it allows more, or a new one. Concurrent requests for the same
     /// token wait for one fetch. A refusal is not retried.
-    pub(super) async fn token(&self, transport: &Transport, asked: Asked<'_>) -> Result<Fetched, RequestError> {
+    pub(super) async fn token(
+        &self,
+        transport: &Transport,
+        request: TokenRequest<'_>,
+    ) -> Result<Fetched, RequestError> {
         let key = |scopes: &Scopes| Key {
-            origin: origin(asked.registry),
-            realm: asked.challenge.realm.clone(),
-            service: asked.challenge.service.clone(),
+            origin: origin(request.registry),
+            realm: request.challenge.realm.clone(),
+            service: request.challenge.service.clone(),
             scopes: scopes.clone(),
-            is_anonymous: asked.credential.is_none(),
+            is_anonymous: request.credential.is_none(),
         };
-        for slot in self.covering(&key(asked.scopes), asked.joined) {
-            if let Some(token) = &*slot.lock().await
-                && token.serves(&asked)
+        for cell in self.covering(&key(request.scopes), request.joined) {
+            if let Some(token) = &*cell.lock().await
+                && token.serves(&request)
             {
                 return Ok(Fetched {
                     token: token.secret.clone(),
@@ -148,17 +153,17 @@ impl Authenticator {
                 });
             }
         }
-        let slot = Arc::clone(self.slots().entry(key(asked.joined)).or_default());
-        let mut held = slot.lock().await;
+        let cell = Arc::clone(self.cells().entry(key(request.joined)).or_default());
+        let mut held = cell.lock().await;
         if let Some(token) = &*held
-            && token.serves(&asked)
+            && token.serves(&request)
         {
             return Ok(Fetched {
                 token: token.secret.clone(),
                 is_fresh: false,
             });
         }
-        let token = self.fetch(transport, &asked).await?;
+        let token = self.fetch(transport, &request).await?;
         let secret = token.secret.clone();
         *held = Some(token);
         Ok(Fetched {
@@ -167,13 +172,13 @@ impl Authenticator {
         })
     }
 
-    fn slots(&self) -> MutexGuard<'_, BTreeMap<Key, Slot>> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cells(&self) -> MutexGuard<'_, BTreeMap<Key, TokenCell>> {
+        self.cells.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the slots whose tokens allow the scopes of `wanted` and no scopes outside `joined`.
-    fn covering(&self, wanted: &Key, joined: &Scopes) -> Vec<Slot> {
-        let slots = self.slots();
+    /// Returns the cells whose tokens allow the scopes of `wanted` and no scopes outside `joined`.
+    fn covering(&self, wanted: &Key, joined: &Scopes) -> Vec<TokenCell> {
+        let cells = self.cells();
         let covers = |key: &Key| {
             let same = Key {
                 scopes: wanted.scopes.clone(),
@@ -181,45 +186,45 @@ impl Authenticator {
             } == *wanted;
             same && key.scopes.covers(&wanted.scopes) && joined.covers(&key.scopes)
         };
-        slots
+        cells
             .iter()
             .filter(|(key, _)| covers(key))
-            .map(|(_, slot)| Arc::clone(slot))
+            .map(|(_, cell)| Arc::clone(cell))
             .collect()
     }
 
-    async fn fetch(&self, transport: &Transport, asked: &Asked<'_>) -> Result<Token, RequestError> {
-        let realm = realm(asked)?;
+    async fn fetch(&self, transport: &Transport, request: &TokenRequest<'_>) -> Result<Token, RequestError> {
+        let realm = realm(request)?;
         let started = Instant::now();
-        let reply = match asked.credential {
+        let reply = match request.credential {
             Some(Credential::Identity { token, .. }) => {
-                let send = || transport.send(self.refresh_request(asked, &realm, token));
-                let mut backoff = transport.backoff(asked.is_of_mirror);
-                let reply = transport.retrying(&mut backoff, ACTION, asked.name, send).await?;
+                let send = || transport.send(self.refresh_request(request, &realm, token));
+                let mut backoff = transport.backoff(request.is_of_mirror);
+                let reply = transport.retrying(&mut backoff, ACTION, request.name, send).await?;
                 match reply.status().as_u16() {
                     // Token services that do not support POST: GCR replies 404, Artifactory 401, ACR 400.
-                    400 | 401 | 404 | 405 => get(transport, asked, &realm).await?,
+                    400 | 401 | 404 | 405 => get(transport, request, &realm).await?,
                     _ => reply,
                 }
             }
-            _ => get(transport, asked, &realm).await?,
+            _ => get(transport, request, &realm).await?,
         };
-        let token = self.read(asked, &realm, reply, started).await?;
+        let token = self.read(request, &realm, reply, started).await?;
         transport.options().secrets.add(&token.secret);
         Ok(token)
     }
 
-    fn refresh_request(&self, asked: &Asked<'_>, realm: &Url, identity: &Secret) -> Outgoing {
+    fn refresh_request(&self, request: &TokenRequest<'_>, realm: &Url, identity: &Secret) -> Outgoing {
         let rotated = self.rotated.lock().unwrap_or_else(PoisonError::into_inner);
         let identity = rotated.get(&(realm.to_string(), identity.clone())).unwrap_or(identity);
         let mut form = Serializer::new(String::new());
         form.append_pair("grant_type", "refresh_token")
             .append_pair("refresh_token", identity.expose());
         form.append_pair("client_id", CLIENT_ID);
-        if let Some(service) = &asked.challenge.service {
+        if let Some(service) = &request.challenge.service {
             form.append_pair("service", service);
         }
-        form.append_pair("scope", &asked.joined.ordered().join(" "));
+        form.append_pair("scope", &request.joined.ordered().join(" "));
         let mut headers = HeaderMap::new();
         headers.insert(
             CONTENT_TYPE,
@@ -228,9 +233,9 @@ impl Authenticator {
         let payload = Payload::Bytes(form.finish().into());
         let method = Method::POST;
         let url = realm.clone();
-        let place = asked.name.to_owned();
+        let place = request.name.to_owned();
         let connection = Connection::Shared;
-        let endpoint = asked.endpoint.cloned();
+        let endpoint = request.endpoint.cloned();
         Outgoing {
             action: ACTION,
             place,
@@ -245,32 +250,32 @@ impl Authenticator {
 
     async fn read(
         &self,
-        asked: &Asked<'_>,
+        request: &TokenRequest<'_>,
         realm: &Url,
         reply: Reply,
         started: Instant,
     ) -> Result<Token, RequestError> {
         if !reply.status().is_success() {
-            return Err(refused(reply, asked).await);
+            return Err(refused(reply, request).await);
         }
         let secrets = reply.secrets().clone();
         let body = read_small(reply, MAX_TOKEN_BYTES)
             .await
             .map_err(|unread| match unread {
-                Unread::TooLarge => broken(asked, realm, &format!("more than {MAX_TOKEN_BYTES} bytes")),
-                Unread::Broken(_) => broken(asked, realm, "an incomplete reply"),
+                Unread::TooLarge => broken(request, realm, &format!("more than {MAX_TOKEN_BYTES} bytes")),
+                Unread::Broken(_) => broken(request, realm, "an incomplete reply"),
             })?;
         // The parser's message is not shown: it may quote the token.
         let json: Value =
-            serde_json::from_slice(&body).map_err(|_| broken(asked, realm, "a reply that is not JSON"))?;
+            serde_json::from_slice(&body).map_err(|_| broken(request, realm, "a reply that is not JSON"))?;
         let text = |name| json.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        if let (Some(Credential::Identity { token, .. }), Some(next)) = (asked.credential, text("refresh_token")) {
+        if let (Some(Credential::Identity { token, .. }), Some(next)) = (request.credential, text("refresh_token")) {
             secrets.add(&next.into());
             let mut rotated = self.rotated.lock().unwrap_or_else(PoisonError::into_inner);
             rotated.insert((realm.to_string(), token.clone()), next.into());
         }
         let secret = text("token").or_else(|| text("access_token")).map(Secret::from);
-        let secret = secret.ok_or_else(|| broken(asked, realm, "a reply without a token"))?;
+        let secret = secret.ok_or_else(|| broken(request, realm, "a reply without a token"))?;
         let renew_at = started + lifetime(&json) - RENEWAL_MARGIN;
         Ok(Token {
             secret,
@@ -291,35 +296,36 @@ fn lifetime(json: &Value) -> Duration {
     lifetime.clamp(MIN_LIFETIME, MAX_LIFETIME)
 }
 
-fn realm(asked: &Asked<'_>) -> Result<Url, StoreError> {
+fn realm(request: &TokenRequest<'_>) -> Result<Url, StoreError> {
     let refused = |reason: &str| StoreError::Remote {
         action: ACTION.to_owned(),
-        place: asked.name.to_owned(),
-        detail: match Url::parse(&asked.challenge.realm) {
+        place: request.name.to_owned(),
+        detail: match Url::parse(&request.challenge.realm) {
             Ok(realm) => format!("the token service {} was not used: {reason}", redact::address(&realm)),
             Err(_) => format!("the token service was not used: {reason}"),
         },
+        code: None,
         help: Some("check the configuration of the registry; no credentials were sent".to_owned()),
         cause: None,
     };
-    let realm = Url::parse(&asked.challenge.realm).map_err(|_| refused("it is not a URL"))?;
-    check_realm(asked.registry, &realm).map_err(refused)?;
+    let realm = Url::parse(&request.challenge.realm).map_err(|_| refused("it is not a URL"))?;
+    check_realm(request.registry, &realm).map_err(refused)?;
     Ok(realm)
 }
 
-async fn get(transport: &Transport, asked: &Asked<'_>, realm: &Url) -> Result<Reply, RequestError> {
+async fn get(transport: &Transport, request: &TokenRequest<'_>, realm: &Url) -> Result<Reply, RequestError> {
     let mut url = realm.clone();
     let mut headers = HeaderMap::new();
     {
         let mut query = url.query_pairs_mut();
-        if let Some(service) = &asked.challenge.service {
+        if let Some(service) = &request.challenge.service {
             query.append_pair("service", service);
         }
-        for scope in asked.joined.ordered() {
+        for scope in request.joined.ordered() {
             query.append_pair("scope", &scope);
         }
         query.append_pair("client_id", CLIENT_ID);
-        if let Some((user, password)) = asked.credential.and_then(Credential::pair) {
+        if let Some((user, password)) = request.credential.and_then(Credential::pair) {
             query.append_pair("account", user);
             headers.insert(AUTHORIZATION, basic(user, password));
         }
@@ -332,10 +338,10 @@ async fn get(transport: &Transport, asked: &Asked<'_>, realm: &Url) -> Result<Re
         let method = Method::GET;
         let url = url.clone();
         let headers = headers.clone();
-        let place = asked.name.to_owned();
+        let place = request.name.to_owned();
         let payload = Payload::Empty;
         let connection = Connection::Shared;
-        let endpoint = asked.endpoint.cloned();
+        let endpoint = request.endpoint.cloned();
         let outgoing = Outgoing {
             action: ACTION,
             place,
@@ -346,49 +352,44 @@ async fn get(transport: &Transport, asked: &Asked<'_>, realm: &Url) -> Result<Re
             connection,
             endpoint,
         };
-        follow(transport, asked.registry, rule, Reach::Anywhere, outgoing)
+        follow(transport, request.registry, rule, outgoing)
     };
     transport
-        .retrying(&mut transport.backoff(asked.is_of_mirror), ACTION, asked.name, send)
+        .retrying(&mut transport.backoff(request.is_of_mirror), ACTION, request.name, send)
         .await
 }
 
 /// Turns a token service's refusal into an error. Some services reply 400 to unknown credentials.
-async fn refused(reply: Reply, asked: &Asked<'_>) -> RequestError {
+async fn refused(reply: Reply, request: &TokenRequest<'_>) -> RequestError {
     let is_refusal = matches!(reply.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-    let trouble = RetryInfo::of(reply.status(), reply.headers());
-    let had_credentials = asked.credential.is_some();
-    let request = Request {
+    let retry = RetryInfo::of(reply.status(), reply.headers());
+    let had_credentials = request.credential.is_some();
+    let failed = FailedRequest {
         action: ACTION,
         what: None,
-        place: asked.name.to_owned(),
-        registry: asked.name,
+        place: request.name.to_owned(),
+        registry: request.name,
         had_credentials,
     };
-    let error = match reply::failure(reply, "the token service", request).await {
+    let error = match reply::failure(reply, "the token service", failed).await {
         StoreError::Denied { place, detail, .. } if is_refusal && !had_credentials => {
-            reply::authentication_required(place, detail, asked.name)
+            reply::authentication_required(place, detail, request.name)
         }
         StoreError::Denied { place, detail, .. } if is_refusal => {
-            let help = Some(format!("log in again: ocitect login {}", asked.name));
+            let help = Some(format!("log in again: ocitect login {}", request.name));
             StoreError::Unauthorized { place, detail, help }
         }
         other => other,
     };
     RequestError {
-        trouble,
+        retry,
         ..RequestError::from(error)
     }
 }
 
-fn broken(asked: &Asked<'_>, realm: &Url, what: &str) -> StoreError {
-    StoreError::Remote {
-        action: ACTION.to_owned(),
-        place: asked.name.to_owned(),
-        detail: format!("the token service {} returned {what}", redact::address(realm)),
-        help: None,
-        cause: None,
-    }
+fn broken(request: &TokenRequest<'_>, realm: &Url, what: &str) -> StoreError {
+    let detail = format!("the token service {} returned {what}", redact::address(realm));
+    StoreError::remote(ACTION, request.name, detail)
 }
 
 /// Returns the `Authorization` value for a user and a password, marked as sensitive.

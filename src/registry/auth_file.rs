@@ -10,7 +10,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
 use super::Secret;
-use super::credentials::Credential;
+use super::credential::Credential;
 use super::origin::{HUB_ALIASES, canonical};
 use crate::model::{InputFile, Pipes, escape};
 use crate::store::StoreError;

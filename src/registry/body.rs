@@ -1,30 +1,15 @@
-//! Bodies: of replies, read with limits on size and time; of requests, watched while they are sent.
+//! The pace of bodies: of replies, whose silences are bounded, and of requests, which are watched while they are sent.
 
 use std::fmt;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::time::{Instant, timeout};
-
-use super::transport::Reply;
 
 /// Size of the pieces of an upload, in bytes: large enough for few calls, small compared to a connection's window.
 pub(super) const PIECE_BYTES: usize = 64 * 1024;
-
-/// Why a small body was not read.
-#[derive(Debug)]
-pub(super) enum Unread {
-    /// It exceeds the limit.
-    TooLarge,
-    /// The connection failed.
-    Broken(io::Error),
-}
-
-/// Longest time that a small body may take. The largest has 4 MiB, which needs 14 KiB a second. Without this limit a
-/// body that arrives byte by byte would never time out.
-const SMALL_BODY_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Error of a reply's body that timed out: nothing, or almost nothing, arrived for so long.
 #[derive(Debug)]
@@ -98,26 +83,9 @@ impl Pace {
     }
 }
 
-fn silent(waited: Duration, bytes: u64) -> io::Error {
+/// Returns the error of a body that was waited for so long while only so many bytes arrived.
+pub(super) fn silent(waited: Duration, bytes: u64) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, Silence { waited, bytes })
-}
-
-/// Reads a body into memory. The buffer grows by what arrives, not by what a header says.
-pub(super) async fn read_small(reply: Reply, limit_bytes: u64) -> Result<Bytes, Unread> {
-    let mut bytes = BytesMut::new();
-    let read = timeout(SMALL_BODY_TIMEOUT, read_pieces(reply, limit_bytes, &mut bytes)).await;
-    read.unwrap_or_else(|_| Err(Unread::Broken(silent(SMALL_BODY_TIMEOUT, bytes.len() as u64))))?;
-    Ok(bytes.freeze())
-}
-
-async fn read_pieces(mut reply: Reply, limit_bytes: u64, bytes: &mut BytesMut) -> Result<(), Unread> {
-    while let Some(piece) = reply.piece().await.map_err(Unread::Broken)? {
-        if (bytes.len() + piece.len()) as u64 > limit_bytes {
-            return Err(Unread::TooLarge);
-        }
-        bytes.extend_from_slice(&piece);
-    }
-    Ok(())
 }
 
 /// The party that an outgoing body waits for.

@@ -2,7 +2,7 @@
 //! credential into a request.
 
 mod authorize;
-mod call;
+mod request;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,24 +10,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use reqwest::{Method, StatusCode};
 
-pub(super) use call::{At, Call, Destination};
+use authorize::{Authorizer, ask_for_challenge};
+pub(super) use request::{Destination, Request, RequestContext};
 
-use super::auth::{Asked, Authenticator, bearer};
+use super::auth::bearer;
 use super::challenge::{Challenge, preferred};
-use super::config::{Action, Config, Endpoint, Route};
-use super::credentials::CredentialStore;
+use super::config::{Action, Config, Endpoint};
 use super::mirrors::Mirrors;
 use super::origin::{check_hop, origin};
-use super::redirect::{Reach, follow};
-use super::reply::{self, Request};
-use super::repository::RegistryRepository;
-use super::retry::{Backoff, RequestError};
-use super::routed::RoutedRepository;
+use super::redirect::follow;
+use super::reply::{self, FailedRequest};
+use super::request_error::RequestError;
+use super::retry::Backoff;
 use super::scope::Scopes;
 use super::session::{Authorization, Session};
 use super::transport::{Connection, Outgoing, Payload, Reply, Transport};
 use super::upload::UnsupportedModes;
-use super::{Credentials, Login, RegistryOptions};
+use super::{Credentials, Login, RegistryOptions, Secret, grant};
 use crate::events::Traffic;
 use crate::model::{Digest, Repository};
 use crate::store::StoreError;
@@ -42,8 +41,7 @@ pub struct Client(Arc<Inner>);
 
 struct Inner {
     transport: Transport,
-    authenticator: Authenticator,
-    credentials: CredentialStore,
+    authorizer: Authorizer,
     sessions: Mutex<BTreeMap<Endpoint, Arc<Session>>>,
     refusals: UnsupportedModes,
     /// Read when the first repository is used.
@@ -56,9 +54,8 @@ struct Inner {
 impl Client {
     /// Creates a client. It connects to nothing and reads no file yet.
     pub fn new(options: RegistryOptions) -> Result<Self, StoreError> {
-        let credentials = CredentialStore::new(&options);
+        let authorizer = Authorizer::new(&options);
         let transport = Transport::new(options);
-        let authenticator = Authenticator::default();
         let sessions = Mutex::default();
         let refusals = UnsupportedModes::default();
         let config = Mutex::default();
@@ -66,8 +63,7 @@ impl Client {
         let named = Mutex::default();
         Ok(Self(Arc::new(Inner {
             transport,
-            authenticator,
-            credentials,
+            authorizer,
             sessions,
             refusals,
             config,
@@ -76,24 +72,7 @@ impl Client {
         })))
     }
 
-    /// Returns a repository to read and write, at the hosts from the configuration.
-    pub fn repository(&self, repository: Repository) -> RoutedRepository {
-        RoutedRepository::new(self.clone(), repository)
-    }
-
-    /// Returns a repository at one host.
-    pub(super) fn at(&self, way: Route) -> RegistryRepository {
-        let client = self.clone();
-        let repository = way.repository.clone();
-        RegistryRepository {
-            client,
-            repository,
-            way: Arc::new(way),
-            target: Arc::default(),
-        }
-    }
-
-    /// Returns the configuration, and reads its files at the first call. Every call returns the error of files that are
+    /// Returns the configuration, and reads its files at the first request. Every request returns the error of files that are
     /// invalid.
     pub(super) fn config(&self) -> Result<Arc<Config>, StoreError> {
         let mut held = self.0.config.lock().unwrap_or_else(PoisonError::into_inner);
@@ -106,9 +85,9 @@ impl Client {
     }
 
     /// Returns the repository's name at a host, if that is the host that it is pushed to.
-    pub(super) fn written_at(&self, repository: &Repository, endpoint: &Endpoint) -> Option<Repository> {
-        let way = self.config().ok()?.routes(repository, Action::Push).ok()?.pop()?;
-        (way.endpoint == *endpoint).then_some(way.repository)
+    pub(super) fn written_at(&self, repository: &Repository, host: &Endpoint) -> Option<Repository> {
+        let endpoint = self.config().ok()?.endpoints(repository, Action::Push).ok()?.pop()?;
+        (endpoint.host == *host).then_some(endpoint.repository)
     }
 
     /// Stores the digest that a tag names, for the push that follows.
@@ -133,17 +112,20 @@ impl Client {
     pub fn expect(&self, repository: &Repository, is_written: bool) {
         let action = if is_written { Action::Push } else { Action::Read };
         // An invalid registry fails at its first request.
-        let Ok(ways) = self.config().and_then(|config| Ok(config.routes(repository, action)?)) else {
+        let Ok(endpoints) = self
+            .config()
+            .and_then(|config| Ok(config.endpoints(repository, action)?))
+        else {
             return;
         };
-        for way in ways {
-            let path = way.repository.path();
+        for endpoint in endpoints {
+            let path = endpoint.repository.path();
             let scopes = if is_written {
                 Scopes::push(path)
             } else {
                 Scopes::pull(path)
             };
-            if let Ok(session) = self.session(&way.endpoint) {
+            if let Ok(session) = self.session(&endpoint.host) {
                 session.expect(&scopes);
             }
         }
@@ -165,7 +147,7 @@ impl Client {
             credentials,
             ..self.options().clone()
         })?;
-        let call = Call {
+        let request = Request {
             action: "logging in",
             method: Method::GET,
             to: Destination::Path(String::new()),
@@ -177,27 +159,27 @@ impl Client {
         let registry = login.registry.as_str();
         let place = login.registry.clone();
         let endpoint = probe.config()?.endpoint(registry)?;
-        let at = At {
+        let context = RequestContext {
             endpoint: &endpoint,
             path: "",
             place: &place,
             mirror: None,
         };
         let reply = probe
-            .send(at, call, &mut probe.transport().backoff(false))
+            .send(context, request, &mut probe.transport().backoff(false))
             .await
-            .map_err(wrong_login)?;
+            .map_err(|request_error| wrong_login(request_error.error))?;
         if reply.status().is_success() {
             return Ok(probe.session(&endpoint)?.challenge().is_some());
         }
-        let request = Request {
+        let failed = FailedRequest {
             action: "logging in",
             what: None,
             place,
             registry,
             had_credentials: true,
         };
-        Err(wrong_login(reply::failure(reply, "GET", request).await))
+        Err(wrong_login(reply::failure(reply, "GET", failed).await))
     }
 
     pub(super) fn options(&self) -> &RegistryOptions {
@@ -215,18 +197,47 @@ impl Client {
 
     /// Returns `true` if there are credentials for a repository.
     pub(super) async fn has_credentials(&self, repository: &Repository) -> bool {
-        let found = self
-            .0
-            .credentials
-            .lookup(repository.registry(), repository.path())
-            .await;
-        found.is_ok_and(|credential| credential.is_some())
+        self.0.authorizer.has_credentials(repository).await
+    }
+
+    /// Returns the authorization for these scopes, as [`Authorizer::authorization`] does.
+    async fn authorization(
+        &self,
+        session: &Session,
+        context: RequestContext<'_>,
+        scopes: &Scopes,
+        is_for_long: bool,
+        refused: Option<&Secret>,
+    ) -> Result<Option<Authorization>, RequestError> {
+        let authorizer = &self.0.authorizer;
+        authorizer
+            .authorization(self.transport(), session, context, scopes, is_for_long, refused)
+            .await
+    }
+
+    /// Returns `true` if the token for `scopes` itself says that the repository cannot be pushed to with it.
+    pub(super) async fn token_forbids_push(
+        &self,
+        context: RequestContext<'_>,
+        scopes: &Scopes,
+    ) -> Result<bool, StoreError> {
+        let session = self.session(context.endpoint)?;
+        let authorization = self.authorization(&session, context, scopes, false, None).await;
+        let token = authorization
+            .map_err(|request_error| request_error.error)?
+            .and_then(|known| known.token);
+        Ok(token.is_some_and(|token| grant::forbids_push(&token, context.path)))
     }
 
     /// Sends a request whose body can be sent again, and retries transient failures. The last reply is `Ok`, whatever
     /// its status.
-    pub(super) async fn send(&self, at: At<'_>, call: Call, backoff: &mut Backoff) -> Result<Reply, StoreError> {
-        let Call {
+    pub(super) async fn send(
+        &self,
+        context: RequestContext<'_>,
+        request: Request,
+        backoff: &mut Backoff,
+    ) -> Result<Reply, RequestError> {
+        let Request {
             action,
             method,
             to,
@@ -234,11 +245,14 @@ impl Client {
             payload,
             scopes,
             connection,
-        } = call;
+        } = request;
         let body = match payload {
             Payload::Empty => None,
             Payload::Bytes(bytes) => Some(bytes),
-            Payload::Stream(_) => return Err(unrepeatable(action, at.place)),
+            Payload::Stream(_) => {
+                let detail = "the request body cannot be sent again";
+                return Err(StoreError::remote(action, context.place, detail).into());
+            }
         };
         let send = || {
             let payload = body.clone().map_or(Payload::Empty, Payload::Bytes);
@@ -247,8 +261,8 @@ impl Client {
             let headers = headers.clone();
             let scopes = scopes.clone();
             self.send_once(
-                at,
-                Call {
+                context,
+                Request {
                     action,
                     method,
                     to,
@@ -259,21 +273,20 @@ impl Client {
                 },
             )
         };
-        let sent = self.0.transport.retrying(backoff, action, at.place, send).await;
-        sent.map_err(|interruption| interruption.error)
+        self.0.transport.retrying(backoff, action, context.place, send).await
     }
 
     /// Sends a request once, answering challenges. Any reply is `Ok`. A stream is sent only once: after a 401 the token
     /// is renewed all the same, for the caller's next attempt.
-    pub(super) async fn send_once(&self, at: At<'_>, call: Call) -> Result<Reply, RequestError> {
-        let At { place, mirror, .. } = at;
-        let session = self.session(at.endpoint)?;
+    pub(super) async fn send_once(&self, context: RequestContext<'_>, request: Request) -> Result<Reply, RequestError> {
+        let RequestContext { place, mirror, .. } = context;
+        let session = self.session(context.endpoint)?;
         let mut greeting = session.greet().await;
-        if mirror.is_some_and(|way| self.0.mirrors.is_left_out(way)) {
+        if mirror.is_some_and(|mirror| self.0.mirrors.is_disabled(mirror)) {
             // The mirror was disabled while this request waited for the first reply.
-            return Err(left_out(call.action, place).into());
+            return Err(StoreError::remote(request.action, place, "the mirror is skipped").into());
         }
-        let Call {
+        let Request {
             action,
             method,
             to,
@@ -281,25 +294,22 @@ impl Client {
             payload,
             mut scopes,
             connection,
-        } = call;
+        } = request;
         let mut payload = payload;
         let is_for_long = matches!(payload, Payload::Stream(_));
-        let reach = if matches!(to, Destination::Own(_)) {
-            Reach::Origin
-        } else {
-            Reach::Anywhere
-        };
         let mut authorization = None;
         let mut answers = 0;
         loop {
             let base = session.base();
             let url = match &to {
-                Destination::Path(path) | Destination::Own(path) => session.address(path, place)?,
+                Destination::Path(path) => session.address(path, place)?,
                 Destination::Address(url) => url.clone(),
             };
             let is_elsewhere = origin(&url) != origin(&base);
             if authorization.is_none() && !is_elsewhere {
-                authorization = self.authorization(&session, at, &scopes, is_for_long, None).await?;
+                authorization = self
+                    .authorization(&session, context, &scopes, is_for_long, None)
+                    .await?;
             }
             let again = payload.again();
             let mut headers = headers.clone();
@@ -319,19 +329,19 @@ impl Client {
                 connection,
                 endpoint,
             };
-            let reply = match (self.exchange(&session, outgoing, reach).await, again) {
+            let reply = match (self.exchange(&session, outgoing).await, again) {
                 (Ok(reply), again) => {
                     payload = match again {
                         Some(again) => again,
-                        None => return self.refresh(&session, at, &scopes, reply, authorization).await,
+                        None => return self.refresh(&session, context, &scopes, reply, authorization).await,
                     };
                     reply
                 }
-                (Err(interruption), Some(again)) if interruption.speaks_no_tls && session.fall_back() => {
+                (Err(request_error), Some(again)) if request_error.speaks_no_tls && session.fall_back() => {
                     payload = again;
                     continue;
                 }
-                (Err(interruption), _) => return Err(interruption),
+                (Err(request_error), _) => return Err(request_error),
             };
             let is_ours = !is_elsewhere && origin(reply.url()) == origin(&base);
             if reply.status() != StatusCode::UNAUTHORIZED || !is_ours || answers == MAX_ANSWERS {
@@ -340,7 +350,7 @@ impl Client {
             }
             let wanted = session.learn(reply.headers(), &scopes);
             if session.challenge().is_none() {
-                self.ask_for_challenge(&session).await?;
+                ask_for_challenge(self.transport(), &session).await?;
             }
             session.met();
             drop(greeting.take());
@@ -351,7 +361,7 @@ impl Client {
             scopes = wanted;
             let refused = authorization.and_then(|authorization: Authorization| authorization.token);
             authorization = self
-                .authorization(&session, at, &scopes, is_for_long, refused.as_ref())
+                .authorization(&session, context, &scopes, is_for_long, refused.as_ref())
                 .await?;
             if authorization.is_none() {
                 return Ok(reply);
@@ -365,7 +375,7 @@ impl Client {
     async fn refresh(
         &self,
         session: &Session,
-        at: At<'_>,
+        context: RequestContext<'_>,
         scopes: &Scopes,
         reply: Reply,
         authorization: Option<Authorization>,
@@ -373,13 +383,14 @@ impl Client {
         if reply.status() == StatusCode::UNAUTHORIZED && origin(reply.url()) == origin(&session.base()) {
             let scopes = session.learn(reply.headers(), scopes);
             let refused = authorization.and_then(|authorization| authorization.token);
-            self.authorization(session, at, &scopes, true, refused.as_ref()).await?;
+            self.authorization(session, context, &scopes, true, refused.as_ref())
+                .await?;
         }
         Ok(reply)
     }
 
     /// Sends one request and follows its redirects. Another host that requires a token gets an anonymous one.
-    async fn exchange(&self, session: &Session, outgoing: Outgoing, reach: Reach) -> Result<Reply, RequestError> {
+    async fn exchange(&self, session: &Session, outgoing: Outgoing) -> Result<Reply, RequestError> {
         let transport = &self.0.transport;
         let base = session.base();
         let permit = session.permit().await;
@@ -392,7 +403,7 @@ impl Client {
         let connection = outgoing.connection;
         let method = outgoing.method.clone();
         let mut headers = outgoing.headers.clone();
-        let reply = follow(transport, &base, check_hop, reach, outgoing).await?;
+        let reply = follow(transport, &base, check_hop, outgoing).await?;
         drop(permit);
         let is_elsewhere = origin(reply.url()) != origin(&base);
         let challenge = match preferred(reply.headers()) {
@@ -402,15 +413,11 @@ impl Client {
             _ => return Ok(reply),
         };
         let url = reply.url().clone();
-        let scopes = Scopes::parse(challenge.scope.as_deref().unwrap_or_default());
-        let asked = Asked::new(&url, session.registry(), &challenge, &scopes);
-        let fetched = self
-            .0
-            .authenticator
-            .token(transport, asked)
-            .await
-            .map_err(RequestError::exhausted)?;
-        headers.insert(AUTHORIZATION, bearer(&fetched.token));
+        let authorizer = &self.0.authorizer;
+        let token = authorizer
+            .anonymous_token(transport, &url, session.registry(), &challenge)
+            .await?;
+        headers.insert(AUTHORIZATION, bearer(&token));
         let again = Outgoing {
             action,
             place,
@@ -421,7 +428,7 @@ impl Client {
             connection,
             endpoint: None,
         };
-        follow(transport, &base, check_hop, reach, again).await
+        follow(transport, &base, check_hop, again).await
     }
 
     /// Returns the session of a host.
@@ -447,27 +454,5 @@ fn wrong_login(error: StoreError) -> StoreError {
         StoreError::Unauthorized { place, detail, .. } => StoreError::Unauthorized { place, detail, help },
         StoreError::Denied { place, detail, .. } => StoreError::Denied { place, detail, help },
         other => other,
-    }
-}
-
-fn left_out(action: &str, place: &str) -> StoreError {
-    let detail = "the mirror is skipped".to_owned();
-    StoreError::Remote {
-        action: action.to_owned(),
-        place: place.to_owned(),
-        detail,
-        help: None,
-        cause: None,
-    }
-}
-
-fn unrepeatable(action: &str, place: &str) -> StoreError {
-    let detail = "the request body cannot be sent again".to_owned();
-    StoreError::Remote {
-        action: action.to_owned(),
-        place: place.to_owned(),
-        detail,
-        help: None,
-        cause: None,
     }
 }

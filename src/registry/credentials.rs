@@ -9,52 +9,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
 use super::auth_file::{AuthFile, HUB_KEY};
+use super::credential::Credential;
 use super::helper::Helper;
 use super::origin::{HUB_ALIASES, canonical};
-use super::{Credentials, Login, RegistryOptions, Secret, Secrets};
+use super::{Credentials, Login, RegistryOptions, Secrets};
 use crate::events::{Event, Observer};
 use crate::model::escape;
 use crate::store::StoreError;
-
-/// A credential for a registry or its token service.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) enum Credential {
-    /// User and password.
-    Password { user: String, password: Secret },
-    /// A refresh token, which the token service exchanges for access tokens; `user` is the name beside it.
-    Identity { user: String, token: Secret },
-    /// A token that the registry itself accepts, sent as it is.
-    Registry(Secret),
-}
-
-impl Credential {
-    /// Returns user and password.
-    pub(super) fn pair(&self) -> Option<(&str, &Secret)> {
-        match self {
-            Self::Password { user, password } => Some((user, password)),
-            Self::Identity { user, token } => Some((user, token)),
-            Self::Registry(_) => None,
-        }
-    }
-
-    /// Adds it to the secrets that are masked in output.
-    fn add_to(&self, secrets: &Secrets) {
-        match self {
-            Self::Password { user, password } => secrets.add_login(user, password),
-            Self::Identity { user, token } => secrets.add_login(user, token),
-            Self::Registry(token) => secrets.add(token),
-        }
-    }
-}
-
-impl From<&Login> for Credential {
-    fn from(login: &Login) -> Self {
-        Self::Password {
-            user: login.user.clone(),
-            password: login.secret.clone(),
-        }
-    }
-}
 
 type Found = Arc<OnceCell<Option<Arc<Credential>>>>;
 

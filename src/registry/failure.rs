@@ -88,6 +88,7 @@ impl Failure {
             action: action.to_owned(),
             place,
             detail,
+            code: None,
             help,
             cause,
         }

@@ -10,8 +10,7 @@ use url::{Host, Url};
 
 use super::auth_file::AuthFile;
 use super::challenge::{Challenge, TokenChallenge, is_short_of_scope, preferred};
-use super::link::next_page;
-use super::origin::{Locality, check_hop, check_realm, locality, origin, upload_location};
+use super::origin::{Locality, check_hop, check_realm, locality, upload_location};
 use super::pull::ContentRange;
 use super::retry::{quota, retry_after, span};
 use super::scope::Scopes;
@@ -142,34 +141,6 @@ fn is_public(url: &Url) -> bool {
     }
 }
 
-/// Checks `Link`, one header a line after the first, whose digit selects the registry: the next page is one of the
-/// registry's, and elements before the link change nothing.
-pub fn link(data: &[u8]) {
-    let Ok(text) = std::str::from_utf8(data) else { return };
-    let mut lines = text.split('\n');
-    let kind = lines.next().and_then(|line| line.bytes().next()).unwrap_or_default();
-    let values: Vec<&str> = lines.collect();
-    let registry: Url = registry_of(kind);
-    let page = registry.join("/v2/x/tags/list?n=2").expect("it is an address");
-    let found = next_page(&registry, &page, values.iter().copied());
-    let Ok(Some(next)) = &found else { return };
-    assert_eq!(origin(next), origin(&registry));
-    assert!(
-        next.username().is_empty() && next.password().is_none() && next.fragment().is_none(),
-        "{next}"
-    );
-    let written = format!("<{next}>; rel=\"next\"");
-    assert_eq!(
-        next_page(&registry, &page, [written.as_str()]).as_ref(),
-        Ok(&Some(next.clone()))
-    );
-    let before = "<https://evil.example/>; rel=\"prev\", ,</1>;rel=first;title=\"a, <b>; rel=next\",";
-    assert_eq!(
-        next_page(&registry, &page, std::iter::once(before).chain(values)),
-        found
-    );
-}
-
 /// Checks an upload's `Range` in the first line and `Content-Range` in the second: a range that is written out again
 /// parses the same, and is valid.
 pub fn range(data: &[u8]) {
@@ -297,11 +268,6 @@ mod tests {
     #[test]
     fn the_seeds_of_locations_hold() {
         replay("location", location);
-    }
-
-    #[test]
-    fn the_seeds_of_links_hold() {
-        replay("link", link);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use super::Secret;
-use super::credentials::Credential;
+use super::credential::Credential;
 use super::redact;
 use crate::store::StoreError;
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use super::config::{Endpoint, Route};
+use super::config::{Endpoint, RepositoryEndpoint};
 use crate::model::Repository;
 use crate::store::StoreError;
 
@@ -11,9 +11,9 @@ use crate::store::StoreError;
 #[derive(Default)]
 pub(super) struct Mirrors {
     /// Hosts that failed, for all repositories or for one.
-    left_out: Mutex<BTreeSet<(Endpoint, Option<Repository>)>>,
-    /// The route on which a tag of a repository was found.
-    found: Mutex<BTreeMap<Repository, Route>>,
+    disabled: Mutex<BTreeSet<(Endpoint, Option<Repository>)>>,
+    /// The endpoint at which a tag of a repository was found.
+    found: Mutex<BTreeMap<Repository, RepositoryEndpoint>>,
 }
 
 /// What a mirror's failure means for the requests that follow.
@@ -44,32 +44,33 @@ impl Verdict {
 
 impl Mirrors {
     /// Returns `true` if a mirror is disabled.
-    pub(super) fn is_left_out(&self, way: &Route) -> bool {
-        let left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
-        let host = (way.endpoint.clone(), None);
-        way.is_mirror && (left_out.contains(&host) || left_out.contains(&(host.0, Some(way.repository.clone()))))
+    pub(super) fn is_disabled(&self, endpoint: &RepositoryEndpoint) -> bool {
+        let disabled = self.disabled.lock().unwrap_or_else(PoisonError::into_inner);
+        let host = (endpoint.host.clone(), None);
+        endpoint.is_mirror
+            && (disabled.contains(&host) || disabled.contains(&(host.0, Some(endpoint.repository.clone()))))
     }
 
     /// Records a failure. Returns `true` if it is the first one of this kind.
-    pub(super) fn leave_out(&self, way: &Route, verdict: Verdict) -> bool {
+    pub(super) fn disable(&self, endpoint: &RepositoryEndpoint, verdict: Verdict) -> bool {
         let repository = match verdict {
             Verdict::Final | Verdict::Lacking => return false,
-            Verdict::Refusing => Some(way.repository.clone()),
+            Verdict::Refusing => Some(endpoint.repository.clone()),
             Verdict::Failing => None,
         };
-        let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
-        left_out.insert((way.endpoint.clone(), repository))
+        let mut disabled = self.disabled.lock().unwrap_or_else(PoisonError::into_inner);
+        disabled.insert((endpoint.host.clone(), repository))
     }
 
     /// Records where a tag was found: the content that it names is there, even if the configuration would not look
     /// there.
-    pub(super) fn found(&self, repository: &Repository, way: &Route) {
+    pub(super) fn found(&self, repository: &Repository, endpoint: &RepositoryEndpoint) {
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        found.insert(repository.clone(), way.clone());
+        found.insert(repository.clone(), endpoint.clone());
     }
 
-    /// Returns the route on which a tag of a repository was found last.
-    pub(super) fn finder(&self, repository: &Repository) -> Option<Route> {
+    /// Returns the endpoint at which a tag of a repository was found last.
+    pub(super) fn found_at(&self, repository: &Repository) -> Option<RepositoryEndpoint> {
         self.found
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -14,14 +14,14 @@
 //! | where | what |
 //! |---|---|
 //! | `routed`, `mirrors`, `config` | a repository by its name: mirrors and upstream, `registries.conf`, `hosts.toml` |
-//! | `repository` | a repository at one host; `source`, `pull`, `sink`, `upload`, `tags`, `pages`, `link`, `referrers`, `delete` are its parts |
+//! | `repository` | a repository at one host; `source`, `pull`, `sink`, `upload`, `referrers`, `manifests` are its parts |
 //! | `client`, `session`, `auth`, `challenge`, `scope`, `grant` | registries, accounts and tokens |
 //! | `retry` | which failures are retried, when, and for how long: the only retry policy |
 //! | `redirect`, `origin` | allowed targets of redirects, and the credentials that they may get |
-//! | `credentials`, `auth_file`, `helper`, `login`, `secret` | where credentials are stored |
+//! | `credential`, `credentials`, `auth_file`, `helper`, `login`, `secret` | where credentials are stored |
 //! | `secrets`, `secrets_view` | masking of secrets in output |
-//! | `transport`, `failure`, `tls`, `certificates`, `proxy`, `body`, `traffic` | one request and its reply, bounded and counted |
-//! | `reply`, `redact` | errors from replies, and what may be shown of them |
+//! | `transport`, `failure`, `tls`, `certificates`, `proxy`, `body`, `small_body`, `traffic` | one request and its reply, bounded and counted |
+//! | `reply`, `request_error`, `redact` | errors from replies, and what may be shown of them |
 
 mod auth;
 mod auth_file;
@@ -30,19 +30,18 @@ mod certificates;
 mod challenge;
 mod client;
 mod config;
+mod credential;
 mod credentials;
-mod delete;
 mod failure;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod grant;
 mod helper;
-mod link;
 mod login;
+mod manifests;
 mod mirrors;
 mod options;
 mod origin;
-mod pages;
 mod proxy;
 mod pull;
 mod redact;
@@ -50,6 +49,7 @@ mod redirect;
 mod referrers;
 mod reply;
 mod repository;
+mod request_error;
 mod retry;
 mod routed;
 mod scope;
@@ -58,8 +58,8 @@ mod secrets;
 mod secrets_view;
 mod session;
 mod sink;
+mod small_body;
 mod source;
-mod tags;
 mod tls;
 mod traffic;
 mod transport;
@@ -70,7 +70,6 @@ mod tests;
 
 pub use client::Client;
 pub use config::{ConfigFiles, short_names};
-pub use link::{LinkError, next_page};
 pub use login::{remove_login, store_login};
 pub use options::{Credentials, Login, ProxyOptions, ProxySetting, RegistryOptions, Roots};
 use repository::RegistryRepository;

@@ -187,6 +187,11 @@ pub(super) fn upload_location(registry: &Url, request: &Url, location: &str) -> 
     Ok(url)
 }
 
+/// Escapes a value of a query.
+pub(super) fn query_value(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

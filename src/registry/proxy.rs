@@ -89,7 +89,7 @@ pub(super) struct Proxies(Arc<Rules>);
 struct Rules {
     http: Option<ProxySetting>,
     https: Option<ProxySetting>,
-    direct: Vec<Direct>,
+    direct: Vec<NoProxyEntry>,
 }
 
 impl Proxies {
@@ -165,13 +165,14 @@ impl Rules {
     }
 }
 
-/// One entry of `NO_PROXY`.
-struct Direct {
-    what: Target,
+/// One entry of `NO_PROXY`. docs/decisions.md says why reqwest's `NoProxy` is not used.
+struct NoProxyEntry {
+    host: HostPattern,
     port: Option<u16>,
 }
 
-enum Target {
+/// The hosts of an entry.
+enum HostPattern {
     Everything,
     /// A name and its subdomains.
     Name(String),
@@ -181,21 +182,21 @@ enum Target {
     Network(IpAddr, u32),
 }
 
-fn parse_direct(text: &str) -> Vec<Direct> {
+fn parse_direct(text: &str) -> Vec<NoProxyEntry> {
     let entries = text.split([',', ' ', '\t']).filter(|entry| !entry.is_empty());
     entries.map(|entry| parse_entry(&entry.to_ascii_lowercase())).collect()
 }
 
-fn parse_entry(entry: &str) -> Direct {
+fn parse_entry(entry: &str) -> NoProxyEntry {
     if entry == "*" {
-        return Direct {
-            what: Target::Everything,
+        return NoProxyEntry {
+            host: HostPattern::Everything,
             port: None,
         };
     }
     if let Some(network) = parse_network(entry) {
-        return Direct {
-            what: network,
+        return NoProxyEntry {
+            host: network,
             port: None,
         };
     }
@@ -203,17 +204,17 @@ fn parse_entry(entry: &str) -> Direct {
         Some((host, Some(port))) => (host, Some(port)),
         _ => (entry, None),
     };
-    let what = match parse_network(host) {
+    let pattern = match parse_network(host) {
         Some(network) => network,
         None => match host.trim_start_matches('*').strip_prefix('.') {
-            Some(domain) => Target::Below(domain.to_owned()),
-            None => Target::Name(host.to_owned()),
+            Some(domain) => HostPattern::Below(domain.to_owned()),
+            None => HostPattern::Name(host.to_owned()),
         },
     };
-    Direct { what, port }
+    NoProxyEntry { host: pattern, port }
 }
 
-fn parse_network(text: &str) -> Option<Target> {
+fn parse_network(text: &str) -> Option<HostPattern> {
     let bare = |text: &str| {
         text.trim_start_matches('[')
             .trim_end_matches(']')
@@ -221,11 +222,11 @@ fn parse_network(text: &str) -> Option<Target> {
             .ok()
     };
     match text.split_once('/') {
-        None => bare(text).map(|address| Target::Network(address, bits(address))),
+        None => bare(text).map(|address| HostPattern::Network(address, bits(address))),
         Some((address, length)) => {
             let address = bare(address)?;
             let length = length.parse::<u32>().ok()?;
-            (length <= bits(address)).then_some(Target::Network(address, length))
+            (length <= bits(address)).then_some(HostPattern::Network(address, length))
         }
     }
 }
@@ -234,19 +235,19 @@ fn bits(address: IpAddr) -> u32 {
     if address.is_ipv4() { 32 } else { 128 }
 }
 
-impl Direct {
+impl NoProxyEntry {
     fn matches(&self, url: &Url) -> bool {
         if self.port.is_some_and(|port| url.port_or_known_default() != Some(port)) {
             return false;
         }
-        match (&self.what, url.host()) {
-            (Target::Everything, _) => true,
-            (Target::Name(name), Some(Host::Domain(host))) => host == name || is_below(host, name),
-            (Target::Below(name), Some(Host::Domain(host))) => is_below(host, name),
-            (Target::Network(network, length), Some(Host::Ipv4(host))) => {
+        match (&self.host, url.host()) {
+            (HostPattern::Everything, _) => true,
+            (HostPattern::Name(name), Some(Host::Domain(host))) => host == name || is_below(host, name),
+            (HostPattern::Below(name), Some(Host::Domain(host))) => is_below(host, name),
+            (HostPattern::Network(network, length), Some(Host::Ipv4(host))) => {
                 is_within(IpAddr::V4(host), *network, *length)
             }
-            (Target::Network(network, length), Some(Host::Ipv6(host))) => {
+            (HostPattern::Network(network, length), Some(Host::Ipv6(host))) => {
                 is_within(IpAddr::V6(host), *network, *length)
             }
             _ => false,
@@ -327,7 +328,9 @@ mod tests {
         ] {
             assert!(chosen(list, url), "{url}");
         }
-        assert!(!chosen("*", "https://ghcr.io/"));
+        for url in ["https://ghcr.io/", "http://8.8.8.8/"] {
+            assert!(!chosen("*", url), "{url}");
+        }
         assert!(!chosen("0.0.0.0/0", "http://8.8.8.8/"));
     }
 

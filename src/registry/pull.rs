@@ -13,16 +13,17 @@ use reqwest::header::{
 };
 use reqwest::{Method, StatusCode};
 use tokio_util::io::StreamReader;
-use url::Url;
 
 use super::RegistryRepository;
-use super::body::{Unread, read_small, silence};
-use super::client::{Call, Destination};
+use super::body::silence;
+use super::client::{Destination, Request};
+use super::manifests::{ACCEPTED, READING_BLOB, READING_MANIFEST, is_manifest};
 use super::origin::origin;
 use super::redact;
-use super::retry::{Backoff, RequestError};
+use super::request_error::RequestError;
+use super::retry::Backoff;
 use super::scope::Scopes;
-use super::source::{ACCEPTED, READING_BLOB, READING_MANIFEST, is_manifest};
+use super::small_body::{Unread, read_small};
 use super::transport::{Connection, Payload, Reply};
 use crate::model::Descriptor;
 use crate::store::{BlobReader, Side, StoreError};
@@ -113,8 +114,8 @@ impl Pull {
                 _ if self.at_bytes == self.descriptor.size_bytes => break,
                 end => {
                     self.reply = None;
-                    let interruption = self.broken_off(end.err());
-                    self.wait(interruption).await?;
+                    let request_error = self.broken_off(end.err());
+                    self.wait(request_error).await?;
                 }
             }
         }
@@ -135,21 +136,21 @@ impl Pull {
     /// Sends requests until there is a reply to read from.
     pub(super) async fn connect(&mut self) -> Result<(), StoreError> {
         loop {
-            let interruption = match self.repository.send_once(self.call()).await {
+            let request_error = match self.repository.send_once(self.request()).await {
                 Ok(reply) => match self.begin(reply).await {
                     Ok(reply) => {
                         self.reply = Some(reply);
                         return Ok(());
                     }
-                    Err(interruption) => interruption,
+                    Err(request_error) => request_error,
                 },
-                Err(interruption) => interruption,
+                Err(request_error) => request_error,
             };
-            self.wait(interruption).await?;
+            self.wait(request_error).await?;
         }
     }
 
-    fn call(&self) -> Call {
+    fn request(&self) -> Request {
         let mut headers = HeaderMap::new();
         // The digest is that of the bytes as they are stored.
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -160,7 +161,7 @@ impl Pull {
             headers.insert(RANGE, range);
         }
         let path = self.repository.repository.path();
-        Call {
+        Request {
             action: self.action(),
             method: Method::GET,
             to: Destination::Path(format!("{path}/{}s/{}", self.kind(), self.descriptor.digest)),
@@ -258,7 +259,7 @@ impl Pull {
         let detail = format!("expected {asked} of {digest}, found status {status} with the range {given}");
         let error = self.repository.protocol_error(self.action(), detail);
         self.asks_for_parts = false;
-        interruption(error, wanted.is_some())
+        RequestError::new(error, wanted.is_some())
     }
 
     /// Handles a refusal of a signed address by storage: the registry is asked for another address.
@@ -270,15 +271,15 @@ impl Pull {
         let is_of_storage = origin(reply.url()) != origin(&base);
         let may_have_expired = matches!(reply.status().as_u16(), 400 | 401 | 403 | 410);
         let what = format!("{} {}", self.kind(), self.descriptor.digest);
-        let mut interruption = self
+        let mut request_error = self
             .repository
-            .interrupted(reply, &Method::GET, self.action(), Some(what))
+            .request_error(reply, &Method::GET, self.action(), Some(what))
             .await;
         if is_of_storage && may_have_expired {
             self.storage_refusals += 1;
-            interruption.trouble.is_passing = self.storage_refusals <= MAX_STORAGE_REFUSALS;
+            request_error.retry.is_passing = self.storage_refusals <= MAX_STORAGE_REFUSALS;
         }
-        interruption
+        request_error
     }
 
     fn broken_off(&self, cause: Option<io::Error>) -> RequestError {
@@ -295,17 +296,17 @@ impl Pull {
         )
     }
 
-    async fn wait(&mut self, interruption: RequestError) -> Result<(), StoreError> {
+    async fn wait(&mut self, request_error: RequestError) -> Result<(), StoreError> {
         if self.fresh_bytes >= PROGRESS_BYTES {
             self.backoff.progressed();
             self.storage_refusals = 0;
             self.fresh_bytes = 0;
         }
         let action = self.action();
-        if self.repository.pause(&mut self.backoff, action, &interruption).await {
+        if self.repository.pause(&mut self.backoff, action, &request_error).await {
             Ok(())
         } else {
-            Err(interruption.given_up_after(self.backoff.tries()).error)
+            Err(request_error.given_up_after(self.backoff.tries()).error)
         }
     }
 
@@ -335,24 +336,19 @@ fn is_identity(encoding: &HeaderValue) -> bool {
 fn broken_off(action: &str, place: String, detail: String, cause: Option<io::Error>) -> RequestError {
     let silence = cause.as_ref().and_then(silence).unwrap_or_default();
     let cause = cause.map(Into::into);
-    let mut interruption = interruption(
+    let mut request_error = RequestError::new(
         StoreError::Remote {
             action: action.to_owned(),
             place,
             detail,
+            code: None,
             help: None,
             cause,
         },
         true,
     );
-    interruption.trouble.silence = silence;
-    interruption
-}
-
-pub(super) fn interruption(error: StoreError, is_passing: bool) -> RequestError {
-    let mut interruption = RequestError::from(error);
-    interruption.trouble.is_passing = is_passing;
-    interruption
+    request_error.retry.silence = silence;
+    request_error
 }
 
 /// A request for a small document.
@@ -367,8 +363,8 @@ pub(super) struct Small {
 
 /// The reply to it.
 pub(super) enum Fetched {
-    /// Status 200, with the address that replied in the end.
-    Whole { headers: HeaderMap, url: Url, bytes: Bytes },
+    /// Status 200.
+    Whole { headers: HeaderMap, bytes: Bytes },
     /// Any other status, with the body unread.
     Refused(Reply),
 }
@@ -384,7 +380,7 @@ impl RegistryRepository {
         } = small;
         let mut backoff = self.backoff();
         loop {
-            let call = Call {
+            let request = Request {
                 action,
                 method: Method::GET,
                 to: to.clone(),
@@ -393,14 +389,13 @@ impl RegistryRepository {
                 scopes: Scopes::pull(self.repository.path()),
                 connection: Connection::Shared,
             };
-            let reply = self.send_within(&mut backoff, call).await?;
+            let reply = self.send_within(&mut backoff, request).await?;
             if reply.status() != StatusCode::OK {
                 return Ok(Fetched::Refused(reply));
             }
             let headers = reply.headers().clone();
-            let url = reply.url().clone();
-            let interruption = match read_small(reply, limit_bytes).await {
-                Ok(bytes) => return Ok(Fetched::Whole { headers, url, bytes }),
+            let request_error = match read_small(reply, limit_bytes).await {
+                Ok(bytes) => return Ok(Fetched::Whole { headers, bytes }),
                 Err(Unread::TooLarge) => {
                     let detail = format!("the reply has more than {limit_bytes} bytes");
                     return Err(self.protocol_error(action, detail));
@@ -412,8 +407,8 @@ impl RegistryRepository {
                     Some(cause),
                 ),
             };
-            if !self.pause(&mut backoff, action, &interruption).await {
-                return Err(interruption.given_up_after(backoff.tries()).error);
+            if !self.pause(&mut backoff, action, &request_error).await {
+                return Err(request_error.given_up_after(backoff.tries()).error);
             }
         }
     }

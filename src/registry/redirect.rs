@@ -6,7 +6,7 @@ use url::Url;
 
 use super::origin::origin;
 use super::redact;
-use super::retry::RequestError;
+use super::request_error::RequestError;
 use super::transport::{Outgoing, Payload, Reply, Transport};
 use crate::store::StoreError;
 
@@ -16,21 +16,11 @@ const MAX_HOPS: usize = 10;
 /// Checks whether a request for `registry` may be redirected from `previous` to `next`. The error is the reason.
 pub(super) type Rule = fn(registry: &Url, previous: &Url, next: &Url) -> Result<(), &'static str>;
 
-/// How far redirects are followed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
-    /// To every address that the rule allows.
-    Anywhere,
-    /// Within the registry's origin. A redirect to another one is returned as the reply.
-    Origin,
-}
-
 /// Sends a request without a body and follows the redirects that `rule` allows.
 pub(super) async fn follow(
     transport: &Transport,
     registry: &Url,
     rule: Rule,
-    reach: Reach,
     first: Outgoing,
 ) -> Result<Reply, RequestError> {
     let mut outgoing = first;
@@ -50,16 +40,13 @@ pub(super) async fn follow(
             let shown = url
                 .join(&location)
                 .map_or_else(|_| redact::text(&location), |next| redact::address(&next));
-            refusal(
+            StoreError::remote(
                 action,
                 &place,
                 format!("the redirect to {shown} is not allowed: {reason}"),
             )
         };
         let next = url.join(&location).map_err(|_| refused("it is not a URL"))?;
-        if reach == Reach::Origin && origin(&next) != origin(registry) {
-            return Ok(reply);
-        }
         rule(registry, &url, &next).map_err(refused)?;
         if origin(&next) != origin(&url) {
             headers.remove(AUTHORIZATION);
@@ -76,7 +63,7 @@ pub(super) async fn follow(
         };
     }
     let detail = format!("more than {MAX_HOPS} redirects");
-    Err(refusal(outgoing.action, &outgoing.place, detail).into())
+    Err(StoreError::remote(outgoing.action, &outgoing.place, detail).into())
 }
 
 fn location(reply: &Reply) -> Option<String> {
@@ -90,14 +77,4 @@ fn location(reply: &Reply) -> Option<String> {
     );
     let location = reply.headers().get(LOCATION).filter(|_| is_redirect)?;
     Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
-}
-
-fn refusal(action: &str, place: &str, detail: String) -> StoreError {
-    StoreError::Remote {
-        action: action.to_owned(),
-        place: place.to_owned(),
-        detail,
-        help: None,
-        cause: None,
-    }
 }

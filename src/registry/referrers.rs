@@ -1,6 +1,6 @@
-//! Referrers of a manifest: signatures, attestations, SBOMs (distribution-spec, "Listing Referrers" and "Referrers Tag
-//! Schema"). Registries without the API keep the list in an index under a tag. The client that pushes a referrer has to
-//! update that index.
+//! Referrers of a manifest: signatures, attestations, SBOMs (distribution-spec, "Pushing Manifests with Subject" and
+//! "Referrers Tag Schema"). For a registry without the referrers API, the client that pushes a referrer has to add it to
+//! an index under a tag.
 
 use std::collections::BTreeSet;
 
@@ -10,77 +10,23 @@ use serde_json::Value;
 
 use super::RegistryRepository;
 use super::client::Destination;
-use super::pages::{Listed, Pages};
-use super::pull::{Fetched, Small, interruption};
-use super::sink::query_value;
-use super::source::declared_type;
+use super::manifests::declared_type;
+use super::pull::{Fetched, Small};
+use super::request_error::RequestError;
 use crate::model::{Descriptor, Digest, Document, ImageIndex, MAX_MANIFEST_BYTES, MediaType, Root};
 use crate::store::StoreError;
 
-/// Limit on the referrers of one manifest; a fallback index of 4 MiB has fewer.
-const MAX_REFERRERS: usize = 20_000;
-
-/// The action, for messages.
+/// The actions, for messages.
 const LISTING: &str = "listing referrers";
 const LINKING: &str = "listing a manifest among the referrers of its subject";
-
-/// The filters that a registry has applied.
-const FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied");
 
 /// The subject that a registry has recorded.
 const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 
-/// The name of the filter and of the field.
+/// The name of the field.
 const ARTIFACT_TYPE: &str = "artifactType";
 
 impl RegistryRepository {
-    /// Lists the manifests of this repository whose subject is `subject`, each once, in the registry's order. If an
-    /// artifact type is given, only those of that type. Their descriptors have `artifactType` and the annotations.
-    ///
-    /// For a registry without the referrers API, reads the fallback tag. A manifest that does not exist has no
-    /// referrers. A reply that is not an image index is an error.
-    pub(super) async fn referrers(
-        &self,
-        subject: &Digest,
-        artifact_type: Option<&str>,
-    ) -> Result<Vec<Descriptor>, StoreError> {
-        let filter = artifact_type.map_or(String::new(), |name| format!("?{ARTIFACT_TYPE}={}", query_value(name)));
-        let mut headers = HeaderMap::new();
-        headers.insert(
-            ACCEPT,
-            HeaderValue::from_static("application/vnd.oci.image.index.v1+json"),
-        );
-        let path = format!("{}/referrers/{subject}{filter}", self.repository.path());
-        let pages = Pages {
-            action: LISTING,
-            first: Destination::Own(path),
-            headers,
-        };
-        let mut referrers = Referrers::default();
-        let listed = self
-            .read_pages(pages, |headers, page| {
-                let index = parse(headers, page).map_err(|error| format!("cannot use its list: {error}"))?;
-                let is_filtered = is_filtered(headers);
-                referrers.take(index.manifests, artifact_type.filter(|_| !is_filtered))
-            })
-            .await?;
-        match listed {
-            Listed::Whole => Ok(referrers.found),
-            Listed::Refused(reply) if lacks_api(reply.status()) => {
-                let listed = self
-                    .fallback(subject)
-                    .await?
-                    .map(|index| index.manifests)
-                    .unwrap_or_default();
-                referrers
-                    .take(listed, artifact_type)
-                    .map_err(|detail| self.protocol_error(LISTING, detail))?;
-                Ok(referrers.found)
-            }
-            Listed::Refused(reply) => Err(self.failure(reply, &Method::GET, LISTING, None).await),
-        }
-    }
-
     /// Reads the index at the fallback tag, if it exists. Content that is not an OCI index is an error.
     async fn fallback(&self, subject: &Digest) -> Result<Option<ImageIndex>, StoreError> {
         let tag = fallback_tag(subject);
@@ -97,11 +43,12 @@ impl RegistryRepository {
             limit_bytes: MAX_MANIFEST_BYTES,
         };
         match self.fetch(small).await? {
-            Fetched::Whole { headers, bytes, .. } => {
+            Fetched::Whole { headers, bytes } => {
                 parse(&headers, &bytes).map(Some).map_err(|reason| StoreError::Remote {
                     action: LISTING.to_owned(),
                     place: self.repository.to_string(),
                     detail: format!("the tag {tag} is not a list of the referrers of {subject}: {reason}"),
+                    code: None,
                     help: Some(
                         "delete or rename the tag, which is reserved for this list; it was not changed".to_owned(),
                     ),
@@ -136,7 +83,7 @@ impl RegistryRepository {
             }
             if was_put {
                 let detail = format!("another writer keeps removing {} from the tag {tag}", referrer.digest);
-                let lost = interruption(self.protocol_error(LINKING, detail), true);
+                let lost = RequestError::new(self.protocol_error(LINKING, detail), true);
                 if !self.pause(&mut backoff, LINKING, &lost).await {
                     return Err(lost.error);
                 }
@@ -148,48 +95,9 @@ impl RegistryRepository {
     }
 }
 
-/// The referrers found so far, each once.
-#[derive(Default)]
-struct Referrers {
-    found: Vec<Descriptor>,
-    seen: BTreeSet<Digest>,
-}
-
-impl Referrers {
-    fn take(&mut self, listed: Vec<Descriptor>, artifact_type: Option<&str>) -> Result<(), String> {
-        for descriptor in listed {
-            let own = descriptor.other.get(ARTIFACT_TYPE).and_then(Value::as_str);
-            if artifact_type.is_some_and(|wanted| own != Some(wanted)) || !self.seen.insert(descriptor.digest) {
-                continue;
-            }
-            if self.found.len() == MAX_REFERRERS {
-                return Err(format!("it lists more than {MAX_REFERRERS} referrers"));
-            }
-            self.found.push(descriptor);
-        }
-        Ok(())
-    }
-}
-
-/// Returns `true` if a registry does not support the API. GHCR redirects unknown requests to its web site; that
-/// redirect is not followed.
-fn lacks_api(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 400 | 404 | 405 | 406 | 501) || status.is_redirection()
-}
-
 /// Returns the tag of the fallback index (distribution-spec, "Referrers Tag Schema").
 fn fallback_tag(subject: &Digest) -> String {
     format!("sha256-{}", subject.hex())
-}
-
-fn is_filtered(headers: &HeaderMap) -> bool {
-    let values = headers
-        .get_all(FILTERS_APPLIED)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    values
-        .flat_map(|value| value.split(','))
-        .any(|name| name.trim() == ARTIFACT_TYPE)
 }
 
 fn parse(headers: &HeaderMap, bytes: &[u8]) -> Result<ImageIndex, String> {

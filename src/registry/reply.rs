@@ -4,17 +4,17 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use super::body::read_small;
 use super::challenge::is_short_of_scope;
+use super::small_body::read_small;
 use super::transport::Reply;
 use super::{Secrets, redact, retry};
-use crate::store::StoreError;
+use crate::store::{ErrorCode, StoreError};
 
 /// Bytes of an error's body that are read. Other clients use the same limit.
 const MAX_ERROR_BYTES: u64 = 64 * 1024;
 
 /// The purpose of a failed request.
-pub(super) struct Request<'a> {
+pub(super) struct FailedRequest<'a> {
     /// The action, in the -ing form.
     pub(super) action: &'static str,
     /// The requested content; a 404 means that it does not exist.
@@ -28,7 +28,7 @@ pub(super) struct Request<'a> {
 }
 
 /// Turns an error reply into an error.
-pub(super) async fn failure(reply: Reply, method: &str, request: Request<'_>) -> StoreError {
+pub(super) async fn failure(reply: Reply, method: &str, request: FailedRequest<'_>) -> StoreError {
     let mut status = reply.status();
     let address = redact::address(reply.url());
     let is_short = is_short_of_scope(reply.headers());
@@ -36,13 +36,13 @@ pub(super) async fn failure(reply: Reply, method: &str, request: Request<'_>) ->
     let tried = retry::tried(reply.tries());
     let secrets = reply.secrets().clone();
     let body = read_small(reply, MAX_ERROR_BYTES).await.unwrap_or_default();
-    let said = Said::parse(&body, &secrets);
+    let document = ErrorDocument::parse(&body, &secrets);
     let detail = format!(
         "{method} {address} returned {}{}{limit}{tried}",
         status.as_u16(),
-        said.shown()
+        document.shown()
     );
-    let Request {
+    let FailedRequest {
         action,
         what,
         place,
@@ -64,20 +64,19 @@ pub(super) async fn failure(reply: Reply, method: &str, request: Request<'_>) ->
             StoreError::Denied { place, detail, help }
         }
         (StatusCode::NOT_FOUND, Some(what)) => {
-            let help = match said.code.as_str() {
-                "NAME_UNKNOWN" => {
-                    Some("check the name of the repository: it does not exist, or the account has no access".to_owned())
-                }
-                _ => None,
-            };
+            let is_unknown_name = document.code == Some(ErrorCode::NameUnknown);
+            let help = is_unknown_name.then(|| {
+                "check the name of the repository: it does not exist, or the account has no access".to_owned()
+            });
             StoreError::NotFound { what, place, help }
         }
         _ => {
-            let help = help(status, &said.code);
+            let help = help(status, document.code.as_ref());
             StoreError::Remote {
                 action: action.to_owned(),
                 place,
                 detail,
+                code: document.code,
                 help,
                 cause: None,
             }
@@ -100,7 +99,7 @@ fn limit(status: StatusCode, headers: &HeaderMap) -> String {
     }
 }
 
-fn help(status: StatusCode, code: &str) -> Option<String> {
+fn help(status: StatusCode, code: Option<&ErrorCode>) -> Option<String> {
     let text = match status {
         StatusCode::TOO_MANY_REQUESTS => "wait, or log in for a higher limit: the registry limits the request rate",
         StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
@@ -110,20 +109,22 @@ fn help(status: StatusCode, code: &str) -> Option<String> {
             "use smaller layers: the registry, or a proxy in front of it, does not accept requests of this size"
         }
         _ if retry::is_temporary(status) => "try again later",
-        _ if matches!(code, "MANIFEST_BLOB_UNKNOWN" | "BLOB_UNKNOWN") => "push again: the registry lost a blob",
-        _ => return None,
+        _ => match code {
+            Some(ErrorCode::ManifestBlobUnknown | ErrorCode::BlobUnknown) => "push again: the registry lost a blob",
+            _ => return None,
+        },
     };
     Some(text.to_owned())
 }
 
-/// The contents of an error body.
+/// The document in the body of an error reply.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Said {
-    code: String,
-    message: String,
+struct ErrorDocument {
+    code: Option<ErrorCode>,
+    message: Option<String>,
 }
 
-impl Said {
+impl ErrorDocument {
     /// Parses `{"errors":[{"code","message"}]}`, and `{"details"}` and `{"error"}` of token services. Secrets are
     /// masked before the text is truncated.
     fn parse(body: &[u8], secrets: &Secrets) -> Self {
@@ -133,21 +134,19 @@ impl Said {
         let first = json.pointer("/errors/0").unwrap_or(&json);
         let text = |names: &[&str]| {
             let found = names.iter().find_map(|name| first.get(name).and_then(Value::as_str));
-            redact::text(&secrets.blank(found.unwrap_or_default()))
+            let shown = redact::text(&secrets.blank(found?));
+            Some(shown).filter(|shown| !shown.is_empty())
         };
         Self {
-            code: text(&["code", "error"]),
+            code: text(&["code", "error"]).map(|code| ErrorCode::from(code.as_str())),
             message: text(&["message", "details", "error_description"]),
         }
     }
 
     fn shown(&self) -> String {
-        match (self.code.is_empty(), self.message.is_empty()) {
-            (true, true) => String::new(),
-            (false, true) => format!(" ({})", self.code),
-            (true, false) => format!(": {}", self.message),
-            (false, false) => format!(" ({}): {}", self.code, self.message),
-        }
+        let code = self.code.as_ref().map(|code| format!(" ({code})"));
+        let message = self.message.as_ref().map(|message| format!(": {message}"));
+        code.into_iter().chain(message).collect()
     }
 }
 
@@ -155,14 +154,14 @@ impl Said {
 mod tests {
     use super::*;
 
-    fn parse(body: &[u8]) -> Said {
-        Said::parse(body, &Secrets::default())
+    fn parse(body: &[u8]) -> ErrorDocument {
+        ErrorDocument::parse(body, &Secrets::default())
     }
 
     #[test]
     fn envelopes_of_every_kind_are_read_or_passed_over() {
-        let said = parse(br#"{"errors":[{"code":"DENIED","message":"no\u001b[31m","detail":{}}]}"#);
-        assert_eq!(said.shown(), " (DENIED): no\\u{1b}[31m");
+        let document = parse(br#"{"errors":[{"code":"DENIED","message":"no\u001b[31m","detail":{}}]}"#);
+        assert_eq!(document.shown(), " (DENIED): no\\u{1b}[31m");
         assert_eq!(
             parse(br#"{"details":"incorrect username"}"#).shown(),
             ": incorrect username"
@@ -176,7 +175,7 @@ mod tests {
             b"{\"errors\":7}",
             b"\xff",
         ] {
-            assert_eq!(parse(other), Said::default());
+            assert_eq!(parse(other), ErrorDocument::default());
         }
     }
 }

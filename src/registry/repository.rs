@@ -1,5 +1,5 @@
-//! A repository at one host: the code that all of its requests share. Reading, writing, listing and deleting are in
-//! other modules.
+//! A repository at one host: the code that all of its requests share. Reading and writing are in other
+//! modules.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -9,11 +9,12 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use super::RegistryOptions;
-use super::client::{At, Call, Client, Destination};
-use super::config::Route;
-use super::reply::{self, Request};
-use super::retry::{Backoff, RequestError, RetryInfo};
-use super::sink::query_value;
+use super::client::{Client, Destination, Request, RequestContext};
+use super::config::RepositoryEndpoint;
+use super::origin::query_value;
+use super::reply::{self, FailedRequest};
+use super::request_error::RequestError;
+use super::retry::{Backoff, RetryInfo};
 use super::transport::Reply;
 use super::upload::UnsupportedModes;
 use crate::events::Event;
@@ -29,12 +30,12 @@ pub(super) struct RegistryRepository {
     pub(super) client: Client,
     /// The repository's name at the host.
     pub(super) repository: Repository,
-    pub(super) way: Arc<Route>,
-    pub(super) target: Arc<Target>,
+    pub(super) endpoint: Arc<RepositoryEndpoint>,
+    pub(super) write_state: Arc<WriteState>,
 }
 
-/// State of a repository that is written to.
-pub(super) struct Target {
+/// The state of a repository that is written to.
+pub(super) struct WriteState {
     /// Digests of the requested tags; `None` for a tag that does not exist.
     pub(super) known_tags: Mutex<BTreeMap<String, Option<Digest>>>,
     /// Repositories that mounting has failed from.
@@ -43,7 +44,7 @@ pub(super) struct Target {
     pub(super) uploads: Semaphore,
 }
 
-impl Default for Target {
+impl Default for WriteState {
     fn default() -> Self {
         let known_tags = Mutex::default();
         let refused_mounts = Mutex::default();
@@ -56,32 +57,44 @@ impl Default for Target {
 }
 
 impl RegistryRepository {
+    /// Returns a repository at one host.
+    pub(super) fn new(client: &Client, endpoint: RepositoryEndpoint) -> Self {
+        Self {
+            client: client.clone(),
+            repository: endpoint.repository.clone(),
+            endpoint: Arc::new(endpoint),
+            write_state: Arc::default(),
+        }
+    }
+
     /// Sends a request of this repository whose body can be sent again, and retries transient failures.
-    pub(super) async fn send(&self, call: Call) -> Result<Reply, StoreError> {
-        self.send_within(&mut self.backoff(), call).await
+    pub(super) async fn send(&self, request: Request) -> Result<Reply, RequestError> {
+        self.send_within(&mut self.backoff(), request).await
     }
 
     /// Sends a request as a part of an operation, with the remaining tries of that operation.
-    pub(super) async fn send_within(&self, backoff: &mut Backoff, call: Call) -> Result<Reply, StoreError> {
-        if self.way.is_mirror {
+    pub(super) async fn send_within(&self, backoff: &mut Backoff, request: Request) -> Result<Reply, RequestError> {
+        if self.endpoint.is_mirror {
             // The next host is tried before this mirror is retried.
-            return self.send_once(call).await.map_err(|interruption| interruption.error);
+            return self.send_once(request).await;
         }
         let place = self.repository.to_string();
-        self.client.send(self.place(&place), self.named(call), backoff).await
+        self.client
+            .send(self.context(&place), self.named(request), backoff)
+            .await
     }
 
     /// Sends a request of this repository once. Any reply is `Ok`.
-    pub(super) async fn send_once(&self, call: Call) -> Result<Reply, RequestError> {
+    pub(super) async fn send_once(&self, request: Request) -> Result<Reply, RequestError> {
         let place = self.repository.to_string();
-        let call = self.named(call);
-        self.client.send_once(self.place(&place), call).await
+        let request = self.named(request);
+        self.client.send_once(self.context(&place), request).await
     }
 
-    pub(super) fn place<'a>(&'a self, place: &'a str) -> At<'a> {
-        let mirror = self.way.is_mirror.then_some(&*self.way);
-        At {
-            endpoint: &self.way.endpoint,
+    pub(super) fn context<'a>(&'a self, place: &'a str) -> RequestContext<'a> {
+        let mirror = self.endpoint.is_mirror.then_some(&*self.endpoint);
+        RequestContext {
+            endpoint: &self.endpoint.host,
             path: self.repository.path(),
             place,
             mirror,
@@ -89,20 +102,19 @@ impl RegistryRepository {
     }
 
     /// Adds the upstream's name to the request if this is another host (distribution-spec, "Registry Proxying").
-    fn named(&self, call: Call) -> Call {
-        let Some(namespace) = &self.way.namespace else {
-            return call;
+    fn named(&self, request: Request) -> Request {
+        let Some(namespace) = &self.endpoint.namespace else {
+            return request;
         };
         let with_name = |path: &str| {
             let mark = if path.contains('?') { '&' } else { '?' };
             format!("{path}{mark}ns={}", query_value(namespace))
         };
-        let to = match &call.to {
+        let to = match &request.to {
             Destination::Path(path) => Destination::Path(with_name(path)),
-            Destination::Own(path) => Destination::Own(with_name(path)),
-            Destination::Address(_) => return call,
+            Destination::Address(_) => return request,
         };
-        Call { to, ..call }
+        Request { to, ..request }
     }
 
     /// Returns the upload modes that registries have refused.
@@ -112,31 +124,36 @@ impl RegistryRepository {
 
     /// Returns the backoff of a new operation.
     pub(super) fn backoff(&self) -> Backoff {
-        self.client.transport().backoff(self.way.is_mirror)
+        self.client.transport().backoff(self.endpoint.is_mirror)
     }
 
     /// Waits before the next try and reports the wait. Returns `false` if there is no next try.
-    pub(super) async fn pause(&self, backoff: &mut Backoff, action: &'static str, interruption: &RequestError) -> bool {
+    pub(super) async fn pause(
+        &self,
+        backoff: &mut Backoff,
+        action: &'static str,
+        request_error: &RequestError,
+    ) -> bool {
         let place = self.repository.to_string();
-        let why = interruption.why();
+        let why = request_error.why();
         self.client
             .transport()
-            .pause(backoff, interruption.trouble, action, &place, &why)
+            .pause(backoff, request_error.retry, action, &place, &why)
             .await
     }
 
-    /// Turns an error reply into an interruption.
-    pub(super) async fn interrupted(
+    /// Turns an error reply into the error of the request.
+    pub(super) async fn request_error(
         &self,
         reply: Reply,
         method: &Method,
         action: &'static str,
         what: Option<String>,
     ) -> RequestError {
-        let trouble = RetryInfo::of(reply.status(), reply.headers());
+        let retry = RetryInfo::of(reply.status(), reply.headers());
         let error = self.failure(reply, method, action, what).await;
         RequestError {
-            trouble,
+            retry,
             ..RequestError::from(error)
         }
     }
@@ -152,7 +169,7 @@ impl RegistryRepository {
 
     /// Returns the registry's root, with the scheme that it is known to support.
     pub(super) fn base(&self) -> Result<Url, StoreError> {
-        Ok(self.client.session(&self.way.endpoint)?.base())
+        Ok(self.client.session(&self.endpoint.host)?.base())
     }
 
     /// Turns an error reply into an error. `what` names what a 404 did not find.
@@ -164,25 +181,18 @@ impl RegistryRepository {
         what: Option<String>,
     ) -> StoreError {
         let is_unauthorized = reply.status() == StatusCode::UNAUTHORIZED;
-        let request = Request {
+        let failed = FailedRequest {
             action,
             what,
             place: self.repository.to_string(),
             registry: self.repository.registry(),
             had_credentials: is_unauthorized && self.client.has_credentials(&self.repository).await,
         };
-        reply::failure(reply, method.as_str(), request).await
+        reply::failure(reply, method.as_str(), failed).await
     }
 
     /// Returns a protocol error.
     pub(super) fn protocol_error(&self, action: &str, detail: String) -> StoreError {
-        let place = self.repository.to_string();
-        StoreError::Remote {
-            action: action.to_owned(),
-            place,
-            detail,
-            help: None,
-            cause: None,
-        }
+        StoreError::remote(action, &self.repository.to_string(), detail)
     }
 }

@@ -13,8 +13,6 @@ use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-use crate::store::StoreError;
-
 /// How often and after which waits a request is retried.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -66,58 +64,12 @@ impl Default for RetryOptions {
     }
 }
 
-/// A failed request, or an error reply.
-#[derive(Debug)]
-pub(super) struct RequestError {
-    /// The error to return if it is not retried.
-    pub(super) error: StoreError,
-    /// What matters for another try.
-    pub(super) trouble: RetryInfo,
-    /// The server did not answer the TLS handshake with TLS.
-    pub(super) speaks_no_tls: bool,
-}
-
-impl RequestError {
-    /// Returns the cause, without the action and the place.
-    pub(super) fn why(&self) -> String {
-        match &self.error {
-            StoreError::Remote { detail, .. } => detail.clone(),
-            other => other.to_string(),
-        }
-    }
-
-    /// Returns the interruption with the number of tries in its message.
-    pub(super) fn given_up_after(mut self, tries: u32) -> Self {
-        if let StoreError::Remote { detail, .. } = &mut self.error {
-            detail.push_str(&tried(tries));
-        }
-        self
-    }
-
-    /// Returns the interruption without further tries: callers do not retry it either.
-    pub(super) fn exhausted(mut self) -> Self {
-        self.trouble.is_passing = false;
-        self
-    }
-}
-
 /// Returns the end of a message that says how often something was tried; empty for one try.
 pub(super) fn tried(tries: u32) -> String {
     if tries > 1 {
         format!("; tried {tries} times")
     } else {
         String::new()
-    }
-}
-
-impl From<StoreError> for RequestError {
-    /// Converts an error that is not retried.
-    fn from(error: StoreError) -> Self {
-        Self {
-            error,
-            trouble: RetryInfo::default(),
-            speaks_no_tls: false,
-        }
     }
 }
 
@@ -189,21 +141,21 @@ impl Backoff {
     }
 
     /// Returns how long to wait before the next try, or `None` to give up.
-    pub(super) fn next_wait(&mut self, trouble: RetryInfo, jitter: &Jitter) -> Option<Duration> {
-        let tries = if trouble.was_heard {
+    pub(super) fn next_wait(&mut self, retry: RetryInfo, jitter: &Jitter) -> Option<Duration> {
+        let tries = if retry.was_heard {
             self.options.tries
         } else {
             self.options.first_tries
         };
         self.failures += 1;
-        self.silence += trouble.silence;
+        self.silence += retry.silence;
         let was_silent_for_long = self.silence >= self.options.longest_silence && self.failures > 1;
-        if !trouble.is_passing || self.failures >= tries || was_silent_for_long {
+        if !retry.is_passing || self.failures >= tries || was_silent_for_long {
             return None;
         }
         let doubled = self.options.first_wait.saturating_mul(1 << (self.failures - 1).min(16));
         let chosen = jitter.of(doubled.min(self.options.longest_wait));
-        match trouble.retry_after {
+        match retry.retry_after {
             Some(asked) if self.asked.saturating_add(asked) > self.options.longest_asked_wait => None,
             Some(asked) => {
                 self.asked += asked;
@@ -408,32 +360,6 @@ mod tests {
             backoff.tries()
         };
         assert_eq!([0, 1, 60, 90, 300].map(tries), [8, 8, 3, 2, 2]);
-    }
-
-    #[test]
-    fn how_often_it_was_tried_is_said_where_it_was_more_than_once() {
-        let given_up = |tries| {
-            let action = "asking".to_owned();
-            let place = "r".to_owned();
-            let detail = "no".to_owned();
-            RequestError::from(StoreError::Remote {
-                action,
-                place,
-                detail,
-                help: None,
-                cause: None,
-            })
-            .given_up_after(tries)
-            .error
-            .to_string()
-        };
-        assert_eq!(
-            (given_up(1), given_up(3)),
-            (
-                "asking at r failed: no".to_owned(),
-                "asking at r failed: no; tried 3 times".to_owned()
-            )
-        );
     }
 
     #[test]

@@ -11,11 +11,11 @@ use async_trait::async_trait;
 use futures_util::stream::try_unfold;
 use tokio_util::io::StreamReader;
 
-use super::config::{Action, Route};
+use super::config::{Action, RepositoryEndpoint};
 use super::mirrors::Verdict;
 use super::pull::Pull;
 use super::{Client, RegistryRepository};
-use crate::model::{Descriptor, Diagnostic as _, Digest, Repository, Root, Selector, Tag};
+use crate::model::{Descriptor, Diagnostic as _, Repository, Root, Selector, Tag};
 use crate::store::{BlobReader, Ensured, Side, Sink, Source, StoreError};
 
 /// A repository: a source and a sink of images.
@@ -30,9 +30,16 @@ pub struct RoutedRepository {
 /// The hosts to read something from, best first, and the failures of those that were tried.
 struct Candidates {
     client: Client,
-    rest: std::vec::IntoIter<Route>,
+    rest: std::vec::IntoIter<RepositoryEndpoint>,
     /// Mirrors that failed, with the reason.
     tried: Vec<String>,
+}
+
+impl Client {
+    /// Returns a repository to read and write, at the hosts from the configuration.
+    pub fn repository(&self, repository: Repository) -> RoutedRepository {
+        RoutedRepository::new(self.clone(), repository)
+    }
 }
 
 impl RoutedRepository {
@@ -49,28 +56,6 @@ impl RoutedRepository {
         &self.repository
     }
 
-    /// Lists the upstream's tags, each once, in its order. Returns [`StoreError::NotFound`] if the repository does not
-    /// exist.
-    pub async fn tags(&self) -> Result<Vec<Tag>, StoreError> {
-        self.upstream(Action::Read)?.tags().await
-    }
-
-    /// Lists the manifests at the upstream whose subject is `subject`, each once. If an artifact type is given, only
-    /// those of that type. Mirrors are not asked, since they need not know all of them.
-    pub async fn referrers(
-        &self,
-        subject: &Digest,
-        artifact_type: Option<&str>,
-    ) -> Result<Vec<Descriptor>, StoreError> {
-        self.upstream(Action::Read)?.referrers(subject, artifact_type).await
-    }
-
-    /// Deletes a manifest or an index at the upstream, and every tag that names it. Returns [`StoreError::NotFound`] if
-    /// it does not exist, which may also be the result of retrying a request that had succeeded.
-    pub async fn delete_manifest(&self, digest: &Digest) -> Result<(), StoreError> {
-        self.writer()?.delete_manifest(digest).await
-    }
-
     /// Returns the host that it is written to.
     pub(super) fn writer(&self) -> Result<RegistryRepository, StoreError> {
         if let Some(writer) = self.writer.get() {
@@ -82,23 +67,23 @@ impl RoutedRepository {
 
     /// Returns the last host for an action, which is never a mirror.
     fn upstream(&self, action: Action<'_>) -> Result<RegistryRepository, StoreError> {
-        let mut routes = self.client.config()?.routes(&self.repository, action)?;
-        let last = routes.pop().ok_or_else(|| no_way(&self.repository))?;
-        Ok(self.client.at(last))
+        let mut endpoints = self.client.config()?.endpoints(&self.repository, action)?;
+        let last = endpoints.pop().ok_or_else(|| no_endpoint(&self.repository))?;
+        Ok(RegistryRepository::new(&self.client, last))
     }
 
-    fn ways(&self, action: Action<'_>) -> Result<Candidates, StoreError> {
-        let mut routes = self.client.config()?.routes(&self.repository, action)?;
+    fn candidates(&self, action: Action<'_>) -> Result<Candidates, StoreError> {
+        let mut endpoints = self.client.config()?.endpoints(&self.repository, action)?;
         if matches!(action, Action::Read | Action::Resolve(Selector::Digest(_)))
-            && let Some(finder) = self.client.mirrors().finder(&self.repository)
-            && !routes.contains(&finder)
+            && let Some(found_at) = self.client.mirrors().found_at(&self.repository)
+            && !endpoints.contains(&found_at)
         {
-            routes.insert(0, finder);
+            endpoints.insert(0, found_at);
         }
-        routes.retain(|way| !self.client.mirrors().is_left_out(way));
+        endpoints.retain(|endpoint| !self.client.mirrors().is_disabled(endpoint));
         Ok(Candidates {
             client: self.client.clone(),
-            rest: routes.into_iter(),
+            rest: endpoints.into_iter(),
             tried: Vec::new(),
         })
     }
@@ -106,25 +91,27 @@ impl RoutedRepository {
 
 impl Candidates {
     fn next(&mut self) -> Option<RegistryRepository> {
-        self.rest.next().map(|way| self.client.at(way))
+        self.rest
+            .next()
+            .map(|endpoint| RegistryRepository::new(&self.client, endpoint))
     }
 
     /// Returns the content at the next host, from the current offset.
     fn go_on(&mut self, pull: Pull, error: StoreError) -> Result<Pull, StoreError> {
         self.failed(pull.repository(), error)?;
-        let next = self.next().ok_or_else(|| no_way(&pull.repository().repository))?;
+        let next = self.next().ok_or_else(|| no_endpoint(&pull.repository().repository))?;
         Ok(pull.moved_to(next))
     }
 
     /// Records a failure. Returns `Ok` if the next host is to be tried.
     fn failed(&mut self, at: &RegistryRepository, error: StoreError) -> Result<(), StoreError> {
         let verdict = Verdict::of(&error);
-        if !at.way.is_mirror || verdict == Verdict::Final {
+        if !at.endpoint.is_mirror || verdict == Verdict::Final {
             return Err(with_mirrors(error, &self.tried));
         }
         let mirror = at.repository.to_string();
         let why = error.to_string();
-        if self.client.mirrors().leave_out(&at.way, verdict) {
+        if self.client.mirrors().disable(&at.endpoint, verdict) {
             tracing::info!(mirror, why, "the mirror is skipped for the rest of this run");
             at.note(format!(
                 "the mirror {mirror} is skipped for the rest of this run: {why}"
@@ -149,35 +136,35 @@ impl Source for RoutedRepository {
 
     /// [`Selector::Only`] is the tag `latest`, as in references.
     async fn resolve(&self, selector: &Selector) -> Result<Root, StoreError> {
-        let mut ways = self.ways(Action::Resolve(selector))?;
-        while let Some(at) = ways.next() {
+        let mut candidates = self.candidates(Action::Resolve(selector))?;
+        while let Some(at) = candidates.next() {
             match at.resolve(selector).await {
                 Ok(root) => {
-                    if at.way.is_mirror {
+                    if at.endpoint.is_mirror {
                         tracing::debug!(mirror = %at.repository, "the mirror has it");
-                        self.client.mirrors().found(&self.repository, &at.way);
+                        self.client.mirrors().found(&self.repository, &at.endpoint);
                     }
                     return Ok(root);
                 }
-                Err(error) => ways.failed(&at, error)?,
+                Err(error) => candidates.failed(&at, error)?,
             }
         }
-        Err(no_way(&self.repository))
+        Err(no_endpoint(&self.repository))
     }
 
     /// If a mirror fails in the middle, reading resumes at the next host: the caller hashes the whole.
     async fn open_unverified(&self, descriptor: &Descriptor) -> Result<BlobReader, StoreError> {
-        let mut ways = self.ways(Action::Read)?;
-        let first = ways.next().ok_or_else(|| no_way(&self.repository))?;
+        let mut candidates = self.candidates(Action::Read)?;
+        let first = candidates.next().ok_or_else(|| no_endpoint(&self.repository))?;
         let mut pull = Pull::new(first, descriptor.clone());
         while let Err(error) = pull.connect().await {
-            pull = ways.go_on(pull, error)?;
+            pull = candidates.go_on(pull, error)?;
         }
-        let pieces = try_unfold((ways, pull), |(mut ways, mut pull)| async move {
+        let pieces = try_unfold((candidates, pull), |(mut candidates, mut pull)| async move {
             loop {
                 match pull.next().await {
-                    Ok(piece) => return Ok::<_, io::Error>(piece.map(|piece| (piece, (ways, pull)))),
-                    Err(error) => pull = ways.go_on(pull, error).map_err(io::Error::other)?,
+                    Ok(piece) => return Ok::<_, io::Error>(piece.map(|piece| (piece, (candidates, pull)))),
+                    Err(error) => pull = candidates.go_on(pull, error).map_err(io::Error::other)?,
                 }
             }
         });
@@ -228,15 +215,9 @@ impl Sink for RoutedRepository {
     }
 }
 
-/// The configuration always has a route; without one no request can be sent.
-fn no_way(repository: &Repository) -> StoreError {
-    StoreError::Remote {
-        action: "choosing a host".to_owned(),
-        place: repository.to_string(),
-        detail: "no host is left".to_owned(),
-        help: None,
-        cause: None,
-    }
+/// The configuration always has an endpoint; without one no request can be sent.
+fn no_endpoint(repository: &Repository) -> StoreError {
+    StoreError::remote("choosing a host", &repository.to_string(), "no host is left")
 }
 
 /// Adds the mirrors that were tried to the upstream's error.

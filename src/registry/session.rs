@@ -164,13 +164,7 @@ impl Session {
         self.base()
             .join(&self.endpoint.root)
             .and_then(|root| root.join(path))
-            .map_err(|error| StoreError::Remote {
-                action: "building a URL".to_owned(),
-                place: place.to_owned(),
-                detail: error.to_string(),
-                help: None,
-                cause: None,
-            })
+            .map_err(|error| StoreError::remote("building a URL", place, error.to_string()))
     }
 
     /// Stores the challenge of a 401, and returns the scopes with those that it requires.

@@ -11,15 +11,14 @@ use reqwest::{Method, StatusCode};
 use url::Url;
 
 use super::RegistryRepository;
-use super::auth::ACTION as FETCHING_TOKEN;
-use super::client::{Call, Destination};
-use super::origin::canonical;
+use super::client::{Destination, Request};
+use super::manifests::{declared_digest, is_manifest};
+use super::origin::{canonical, query_value};
 use super::reply;
 use super::scope::Scopes;
-use super::source::{declared_digest, is_manifest};
 use super::transport::{Connection, Payload, Reply};
 use crate::model::{Descriptor, Digest, MediaType, Repository, Root, Tag};
-use crate::store::{Ensured, Sink, Source, StoreError, read_root};
+use crate::store::{Ensured, ErrorCode, Sink, Source, StoreError, read_root};
 
 /// Limit on blobs that are checked, mounted or uploaded concurrently. Checks and mounts wait only for network latency;
 /// the limit on uploads is lower ([`super::repository::CONCURRENT_UPLOADS`]).
@@ -56,7 +55,7 @@ impl Sink for RegistryRepository {
         let place = self.repository.to_string();
         if !self
             .client
-            .token_forbids_push(self.place(&place), &self.push_scopes())
+            .token_forbids_push(self.context(&place), &self.push_scopes())
             .await?
         {
             return Ok(());
@@ -110,7 +109,7 @@ impl Sink for RegistryRepository {
         let is_new = self.is_new();
         let origin = source
             .origin(descriptor)
-            .and_then(|origin| self.client.written_at(&origin, &self.way.endpoint));
+            .and_then(|origin| self.client.written_at(&origin, &self.endpoint.host));
         let origin = origin.filter(|origin| self.may_mount(descriptor, origin));
         let mut is_asked_for = false;
         let mut session = None;
@@ -206,12 +205,15 @@ impl RegistryRepository {
 
     /// Returns the digests of the requested tags.
     fn known_tags(&self) -> MutexGuard<'_, BTreeMap<String, Option<Digest>>> {
-        self.target.known_tags.lock().unwrap_or_else(PoisonError::into_inner)
+        self.write_state
+            .known_tags
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the repositories that mounting has failed from.
     fn refused_mounts(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        self.target
+        self.write_state
             .refused_mounts
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -256,7 +258,7 @@ impl RegistryRepository {
             query_value(&descriptor.digest.to_string()),
             query_value(origin.path())
         );
-        let call = Call {
+        let request = Request {
             action: MOUNTING,
             method: Method::POST,
             to: Destination::Path(format!("{}/blobs/uploads/?{query}", self.repository.path())),
@@ -265,13 +267,10 @@ impl RegistryRepository {
             scopes: self.push_scopes().merged(&Scopes::pull(origin.path())),
             connection: Connection::Shared,
         };
-        let reply = match self.send(call).await {
+        let reply = match self.send(request).await {
             // A token service may refuse scopes together that it grants separately.
-            Err(
-                StoreError::AuthenticationRequired { .. } | StoreError::Unauthorized { .. } | StoreError::Denied { .. },
-            ) => return Ok(Mount::Refused),
-            Err(StoreError::Remote { action, .. }) if action == FETCHING_TOKEN => return Ok(Mount::Refused),
-            other => other?,
+            Err(request_error) if request_error.is_refused_token() => return Ok(Mount::Refused),
+            sent => sent?,
         };
         match reply.status() {
             StatusCode::CREATED => Ok(Mount::Done),
@@ -293,7 +292,7 @@ impl RegistryRepository {
     pub(super) async fn put_document(&self, reference: &str, root: &Root) -> Result<HeaderMap, StoreError> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, self.content_type(&root.descriptor().media_type)?);
-        let call = Call {
+        let request = Request {
             action: WRITING_MANIFEST,
             method: Method::PUT,
             to: Destination::Path(format!("{}/manifests/{reference}", self.repository.path())),
@@ -302,7 +301,7 @@ impl RegistryRepository {
             scopes: self.push_scopes(),
             connection: Connection::Shared,
         };
-        let reply = self.send(call).await?;
+        let reply = self.send(request).await?;
         if !matches!(
             reply.status(),
             StatusCode::CREATED | StatusCode::OK | StatusCode::ACCEPTED
@@ -336,20 +335,20 @@ impl RegistryRepository {
     }
 }
 
-/// Error codes of a registry that is missing what a manifest names (distribution-spec, "Error Codes"; distribution uses
-/// the first for children of an index too).
-const INCOMPLETE_CODES: [&str; 3] = ["(MANIFEST_BLOB_UNKNOWN)", "(BLOB_UNKNOWN)", "(MANIFEST_UNKNOWN)"];
-
-/// Distinguishes a manifest that was refused for missing content from one that is invalid itself.
+/// Distinguishes a manifest that was refused for missing content from one that is invalid itself. distribution uses
+/// [`ErrorCode::ManifestBlobUnknown`] for children of an index too.
 fn incomplete(error: StoreError, manifest: Digest) -> StoreError {
     match error {
-        StoreError::Remote { place, detail, .. } if INCOMPLETE_CODES.iter().any(|code| detail.contains(code)) => {
-            StoreError::Incomplete {
-                place,
-                manifest,
-                detail,
-            }
-        }
+        StoreError::Remote {
+            place,
+            detail,
+            code: Some(ErrorCode::ManifestBlobUnknown | ErrorCode::BlobUnknown | ErrorCode::ManifestUnknown),
+            ..
+        } => StoreError::Incomplete {
+            place,
+            manifest,
+            detail,
+        },
         other => other,
     }
 }
@@ -368,9 +367,4 @@ fn is_whole(reply: &Reply, descriptor: &Descriptor) -> bool {
     let digest = declared_digest(headers);
     size_bytes.is_none_or(|size_bytes| size_bytes == descriptor.size_bytes)
         && digest.is_none_or(|digest| digest == descriptor.digest)
-}
-
-/// Escapes a value of a query.
-pub(super) fn query_value(text: &str) -> String {
-    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }

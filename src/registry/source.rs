@@ -3,35 +3,17 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use reqwest::Method;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 
 use super::RegistryRepository;
-use super::client::{Call, Destination};
+use super::client::{Destination, Request};
+use super::manifests::{ACCEPTED, READING_MANIFEST, declared_digest, declared_type};
 use super::pull::{Fetched, Small};
+use super::request_error::RequestError;
 use super::scope::Scopes;
 use super::transport::{Connection, Payload, Reply};
-use crate::model::{Descriptor, Digest, MAX_MANIFEST_BYTES, MediaType, Repository, Root, Selector, Tag};
+use crate::model::{Descriptor, Digest, MAX_MANIFEST_BYTES, Repository, Root, Selector, Tag};
 use crate::store::{BlobReader, Side, Source, StoreError};
-
-/// Accepted media types. Schema 1 is last; it is accepted only to name it in the error.
-pub(super) const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
-    application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json, \
-    application/vnd.docker.distribution.manifest.v1+prettyjws;q=0.1";
-
-/// Digest of a manifest, as the registry computes it.
-pub(super) const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
-
-/// Media types that servers use for unknown content.
-const GENERIC_TYPES: [&str; 4] = [
-    "text/plain",
-    "application/octet-stream",
-    "binary/octet-stream",
-    "application/json",
-];
-
-/// The action, for messages.
-pub(super) const READING_MANIFEST: &str = "pulling a manifest";
-pub(super) const READING_BLOB: &str = "pulling a blob";
 
 #[async_trait]
 impl Source for RegistryRepository {
@@ -60,7 +42,7 @@ impl Source for RegistryRepository {
             limit_bytes: MAX_MANIFEST_BYTES,
         };
         let (headers, bytes) = match self.fetch(small).await? {
-            Fetched::Whole { headers, bytes, .. } => (headers, bytes),
+            Fetched::Whole { headers, bytes } => (headers, bytes),
             Fetched::Refused(reply) => {
                 let what = Some(selector.to_string());
                 return Err(self.failure(reply, &Method::GET, READING_MANIFEST, what).await);
@@ -90,7 +72,7 @@ impl RegistryRepository {
         path: String,
         action: &'static str,
         scopes: Scopes,
-    ) -> Result<Reply, StoreError> {
+    ) -> Result<Reply, RequestError> {
         let mut headers = HeaderMap::new();
         if path.starts_with("manifests/") {
             headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
@@ -98,7 +80,7 @@ impl RegistryRepository {
         let to = Destination::Path(format!("{}/{path}", self.repository.path()));
         let payload = Payload::Empty;
         let connection = Connection::Shared;
-        self.send(Call {
+        self.send(Request {
             action,
             method,
             to,
@@ -131,20 +113,4 @@ impl RegistryRepository {
         }
         Ok(())
     }
-}
-
-/// Returns `true` if the descriptor's content is stored as a manifest.
-pub(super) fn is_manifest(descriptor: &Descriptor) -> bool {
-    descriptor.media_type.is_manifest() || descriptor.media_type.is_index()
-}
-
-/// Returns the registry's digest, or `None` if it sends none or one of an unknown algorithm.
-pub(super) fn declared_digest(headers: &HeaderMap) -> Option<Digest> {
-    headers.get(DOCKER_CONTENT_DIGEST)?.to_str().ok()?.trim().parse().ok()
-}
-
-pub(super) fn declared_type(headers: &HeaderMap) -> Option<MediaType> {
-    let media_type = MediaType::from(headers.get(CONTENT_TYPE)?.to_str().ok()?);
-    let is_known = !media_type.as_str().is_empty() && !GENERIC_TYPES.contains(&media_type.as_str());
-    is_known.then_some(media_type)
 }

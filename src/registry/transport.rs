@@ -21,7 +21,8 @@ use super::config::Endpoint;
 use super::failure::Failure;
 use super::origin::origin;
 use super::proxy::{Proxies, ProxyServer};
-use super::retry::{self, Backoff, Jitter, RequestError, RetryInfo};
+use super::request_error::RequestError;
+use super::retry::{self, Backoff, Jitter, RetryInfo};
 use super::tls::{HostTls, client_config, config_without_tls};
 use super::traffic::Counters;
 use super::{RegistryOptions, Secrets, redact};
@@ -224,7 +225,7 @@ impl Transport {
                 let was_heard = heard.contains(&origin(&url));
                 let is_passing = failure.is_passing();
                 let silence = failure.silence();
-                let trouble = RetryInfo {
+                let retry = RetryInfo {
                     is_passing,
                     retry_after: None,
                     was_heard,
@@ -235,9 +236,9 @@ impl Transport {
                 let speaks_no_tls = failure.speaks_no_tls() || (has_no_port && failure.is_refused());
                 let error = failure.into_error(action, place, &url, proxy.as_ref());
                 Err(RequestError {
-                    error,
-                    trouble,
+                    retry,
                     speaks_no_tls,
+                    ..RequestError::from(error)
                 })
             }
         }
@@ -258,22 +259,22 @@ impl Transport {
         loop {
             match send().await {
                 Ok(reply) => {
-                    let trouble = RetryInfo::of(reply.status(), reply.headers());
+                    let retry = RetryInfo::of(reply.status(), reply.headers());
                     let why = format!("the server returned {}", reply.status().as_u16());
-                    if !trouble.is_passing {
+                    if !retry.is_passing {
                         return Ok(reply);
                     }
-                    if !self.pause(backoff, trouble, action, place, &why).await {
+                    if !self.pause(backoff, retry, action, place, &why).await {
                         return Ok(Reply {
                             tries: backoff.tries(),
                             ..reply
                         });
                     }
                 }
-                Err(interruption) => {
-                    let why = interruption.why();
-                    if !self.pause(backoff, interruption.trouble, action, place, &why).await {
-                        return Err(interruption.given_up_after(backoff.tries()));
+                Err(request_error) => {
+                    let why = request_error.why();
+                    if !self.pause(backoff, request_error.retry, action, place, &why).await {
+                        return Err(request_error.given_up_after(backoff.tries()));
                     }
                 }
             }
@@ -284,12 +285,12 @@ impl Transport {
     pub(super) async fn pause(
         &self,
         backoff: &mut Backoff,
-        trouble: RetryInfo,
+        retry: RetryInfo,
         action: &'static str,
         place: &str,
         why: &str,
     ) -> bool {
-        let Some(wait) = backoff.next_wait(trouble, &self.jitter) else {
+        let Some(wait) = backoff.next_wait(retry, &self.jitter) else {
             return false;
         };
         self.counters.retry();

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::ErrorCode;
 use crate::model::{Descriptor, Diagnostic, Digest, DocumentError, ErrorKind, Platform, ReferenceError, escape};
 
 /// The side that invalid content comes from.
@@ -173,6 +174,8 @@ pub enum StoreError {
         place: String,
         /// What happened, without secrets.
         detail: String,
+        /// The code in the registry's reply, if it has one.
+        code: Option<ErrorCode>,
         /// How to fix it.
         help: Option<String>,
         /// The cause, if a library returned one.
@@ -226,6 +229,18 @@ impl StoreError {
             action,
             path: path.to_string_lossy().into_owned(),
             cause,
+        }
+    }
+
+    /// Returns the error of an action that failed at a registry, without help and cause.
+    pub fn remote(action: &str, place: &str, detail: impl Into<String>) -> Self {
+        Self::Remote {
+            action: action.to_owned(),
+            place: place.to_owned(),
+            detail: detail.into(),
+            code: None,
+            help: None,
+            cause: None,
         }
     }
 

@@ -9,6 +9,7 @@ mod choose;
 pub(crate) mod contract;
 mod entries;
 mod error;
+mod error_code;
 mod layout_images;
 mod layout_index;
 pub mod local;
@@ -35,6 +36,7 @@ pub use entries::{
     Entries, ListedImage, ReadEntry, SkippedEntry, check_listed, list_entries, read_listed, why_no_image,
 };
 pub use error::{Side, StoreError};
+pub use error_code::ErrorCode;
 pub use layout_images::resolve_listed;
 pub use layout_index::{
     INDEX_NAME, LAYOUT_MARKER, LAYOUT_MARKER_NAME, LayoutIndex, MAX_MARKER_BYTES, check_layout_marker, named,

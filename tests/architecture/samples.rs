@@ -122,6 +122,83 @@ fn a_breach_names_its_file_and_line() {
     assert!(found[0].starts_with(start), "{found:?}");
 }
 
+fn circles_of(files: &[(&str, &str)]) -> Vec<String> {
+    let sources: Vec<Source> = files
+        .iter()
+        .map(|(name, text)| Source::read(&format!("src/pack/{name}.rs"), text))
+        .collect();
+    circles(&sources)
+}
+
+#[test]
+fn circles_of_files_are_seen_however_they_are_written() {
+    let samples: &[&[(&str, &str)]] = &[
+        &[("a", "use super::b::B;"), ("b", "use super::a::A;")],
+        &[("a", "use crate::pack::b::B;"), ("b", "fn f() { super::a::g(); }")],
+        &[
+            ("a", "use super::{b, c};"),
+            ("b", "use super::c::C;"),
+            ("c", "use super::a;"),
+        ],
+        &[("a", "use super::b::{c::C, B};"), ("b", "use super::a::A;")],
+        // Through re-exports, private ones too.
+        &[
+            ("mod", "mod a; mod b; pub use a::A; use b::B;"),
+            ("a", "use super::B;"),
+            ("b", "use crate::pack::A;"),
+        ],
+        &[
+            ("mod", "mod a; mod b; pub use self::b::B;"),
+            ("a", "use super::B;"),
+            ("b/mod", "mod c; pub(super) use c::B;"),
+            ("b/c", "use crate::pack::a::A;"),
+        ],
+        // A parent needs the modules that it declares.
+        &[("mod", "mod a; pub struct Own;"), ("a", "use super::Own;")],
+        &[("a", "mod b; pub struct Own;"), ("a/b", "use super::Own;")],
+    ];
+    for sample in samples {
+        let found = circles_of(sample);
+        assert_eq!(found.len(), 1, "{sample:?}: {found:?}");
+    }
+    let found = circles_of(&[("a", "\nuse super::b::B;"), ("b", "use super::a::A;")]);
+    let start = "src/pack/a.rs:2: `super::b::B`: a circle of files: \
+                 src/pack/a.rs needs src/pack/b.rs needs src/pack/a.rs; help: ";
+    assert!(found[0].starts_with(start), "{found:?}");
+}
+
+#[test]
+fn files_that_need_each_other_one_way_are_no_circle() {
+    let samples: &[&[(&str, &str)]] = &[
+        &[
+            ("a", "use super::{b::B, c::C};"),
+            ("b", "use super::c::C;"),
+            ("c", "use crate::model::Digest;"),
+        ],
+        &[
+            ("mod", "mod a; mod b; pub use a::A; pub use b::B;"),
+            ("a", "use super::B;"),
+            ("b", "pub(in crate::pack) struct B;"),
+        ],
+        &[
+            ("a", "mod b; pub(super) use b::B;"),
+            ("a/b", "pub(in super::super) struct B;"),
+        ],
+        &[
+            ("a", "use super::b::B;"),
+            ("b", "#[cfg(test)] mod tests { use super::super::a::A; }"),
+        ],
+        &[
+            ("a", "use super::b::B;"),
+            ("b", "// use super::a::A;"),
+            ("tests/b", "use crate::pack::a::A;"),
+        ],
+    ];
+    for sample in samples {
+        assert_eq!(circles_of(sample), Vec::<String>::new(), "{sample:?}");
+    }
+}
+
 #[test]
 fn globs_are_for_tests_of_the_same_module() {
     refused(

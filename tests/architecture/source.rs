@@ -63,6 +63,8 @@ pub struct Source {
     pub name: String,
     /// The module of `src/` that it belongs to; `lib` and `main` for the files of that name.
     pub module: String,
+    /// The module of the file.
+    pub scope: Scope,
     pub mentions: Vec<Mention>,
 }
 
@@ -71,11 +73,13 @@ impl Source {
     pub fn read(name: &str, text: &str) -> Self {
         let tokens: TokenStream = text.parse().unwrap_or_else(|error| panic!("{name}: not Rust: {error}"));
         let mut mentions = Vec::new();
-        scan(tokens, Scope::of_file(name), &mut mentions);
+        let scope = Scope::of_file(name);
+        scan(tokens, scope.clone(), &mut mentions);
         let module = name.trim_start_matches("src/").split('/').next().unwrap_or_default();
         Self {
             name: name.to_owned(),
             module: module.trim_end_matches(".rs").to_owned(),
+            scope,
             mentions,
         }
     }

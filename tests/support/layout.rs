@@ -11,6 +11,11 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// Returns the number of files in `blobs/sha256`.
+    pub fn blob_count(&self) -> usize {
+        fs::read_dir(self.directory.join("blobs/sha256")).unwrap().count()
+    }
+
     /// Returns the bytes of a blob.
     pub fn blob(&self, digest: &str) -> Vec<u8> {
         let hex = digest.strip_prefix("sha256:").unwrap();

@@ -96,16 +96,16 @@ impl Endpoint {
     }
 }
 
-/// One route to a repository: the host, and the repository's name there.
+/// An endpoint of a repository: the host, and the repository's name there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::registry) struct Route {
+pub(in crate::registry) struct RepositoryEndpoint {
     /// The host.
-    pub(in crate::registry) endpoint: Endpoint,
+    pub(in crate::registry) host: Endpoint,
     /// The repository, by its name at the host.
     pub(in crate::registry) repository: Repository,
     /// The upstream's registry if the host is another: the query parameter `ns` (distribution-spec, "Registry
     /// Proxying").
     pub(in crate::registry) namespace: Option<String>,
-    /// `true` for a mirror, which may not have all content of the upstream. The last route is never a mirror.
+    /// `true` for a mirror, which may not have all content of the upstream. The last endpoint is never a mirror.
     pub(in crate::registry) is_mirror: bool,
 }

@@ -28,6 +28,11 @@ fn show(path: &Path) -> String {
     escape(path.as_os_str().as_encoded_bytes())
 }
 
+/// Returns the request of [`ConfigError::NoHost`], for messages.
+fn verb(is_push: bool) -> &'static str {
+    if is_push { "pushing to" } else { "pulling" }
+}
+
 /// A configuration that is invalid, or that forbids the request. No message has a header's value, or a part of an
 /// address that may be a password.
 #[derive(Debug, thiserror::Error)]
@@ -82,12 +87,12 @@ pub enum ConfigError {
         place: Place,
     },
     /// No host remains for the request.
-    #[error("no host in {} is allowed for {what} {name}", show(.path))]
+    #[error("no host in {} is allowed for {} {name}", show(.path), verb(*.is_push))]
     NoHost {
         /// The repository.
         name: String,
-        /// The request: `pulling`, `pushing to`.
-        what: &'static str,
+        /// The request is a push.
+        is_push: bool,
         /// The `hosts.toml`.
         path: PathBuf,
     },
@@ -120,10 +125,12 @@ impl Diagnostic for ConfigError {
                 "use another image, or remove the key `blocked` from {}",
                 show(&place.path)
             )),
-            Self::NoHost { what: "pulling", .. } => {
+            Self::NoHost { is_push: true, .. } => {
+                Some("add the capability \"push\" to the upstream or a host".to_owned())
+            }
+            Self::NoHost { is_push: false, .. } => {
                 Some("add the capabilities \"pull\" and \"resolve\" to a host".to_owned())
             }
-            Self::NoHost { .. } => Some("add the capability \"push\" to the upstream or a host".to_owned()),
             Self::TooLarge { .. } | Self::NotUtf8 { .. } | Self::TooManyFiles { .. } => None,
         }
     }
@@ -169,8 +176,8 @@ impl From<ConfigError> for StoreError {
                 reason: format!("it has more than {limit} files"),
                 help,
             },
-            ConfigError::NoHost { name, what, path } => {
-                let reason = format!("none of its hosts is allowed for {what} {name}");
+            ConfigError::NoHost { name, is_push, path } => {
+                let reason = format!("none of its hosts is allowed for {} {name}", verb(is_push));
                 Self::Malformed {
                     place: show(&path),
                     reason,

@@ -5,9 +5,9 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::ConfigFiles;
 use super::document::{File, Table, Value};
 use super::error::{ConfigError, Place};
+use super::files::ConfigFiles;
 use super::prefix::{Location, Named, Prefix};
 use crate::model::{Repository, ShortNames, escape};
 

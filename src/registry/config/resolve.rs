@@ -1,14 +1,14 @@
-//! Selection of the routes to a repository, by the kind of request.
+//! Selection of the endpoints of a repository, by the kind of request.
 //!
 //! `registries.conf` rewrites names; then `hosts.toml` selects the hosts of the upstream's registry. The order of
-//! routes is: mirrors of `registries.conf`, hosts of `hosts.toml`, the upstream.
+//! the endpoints is: mirrors of `registries.conf`, hosts of `hosts.toml`, the upstream.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::ConfigFiles;
-use super::endpoint::{Endpoint, EndpointTls, Route, Scheme};
+use super::endpoint::{Endpoint, EndpointTls, RepositoryEndpoint, Scheme};
 use super::error::{ConfigError, Place};
+use super::files::ConfigFiles;
 use super::hosts_toml::{self, Address, Capabilities, Host, HostsFile};
 use super::prefix::{Location, Named};
 use super::registries_conf::{MirrorPulls, RegistriesConf, Registry};
@@ -71,13 +71,13 @@ impl Config {
         })
     }
 
-    /// Returns the routes to a repository, in the order in which they are tried. There is at least one, and the last
+    /// Returns the endpoints of a repository, in the order in which they are tried. There is at least one, and the last
     /// one is not a mirror.
-    pub(in crate::registry) fn routes(
+    pub(in crate::registry) fn endpoints(
         &self,
         repository: &Repository,
         action: Action<'_>,
-    ) -> Result<Vec<Route>, ConfigError> {
+    ) -> Result<Vec<RepositoryEndpoint>, ConfigError> {
         let pin = action.pin();
         let registry = canonical(repository.registry());
         let name = Named {
@@ -85,7 +85,7 @@ impl Config {
             path: repository.path(),
             pin: pin.as_deref(),
         };
-        let mut routes = Vec::new();
+        let mut endpoints = Vec::new();
         let mut upstream = rename(repository, registry);
         let mut is_insecure = false;
         if let Some(table) = self.conf.table(&name) {
@@ -98,16 +98,16 @@ impl Config {
             }
             let rest = table.prefix.rest_of(&name).unwrap_or_default();
             if action != Action::Push {
-                routes = self.mirrors(table, rest, registry, action)?;
+                endpoints = self.mirrors(table, rest, registry, action)?;
             }
             if let Some(location) = &table.location {
                 upstream = rewritten(location, rest, &table.place)?;
             }
             is_insecure = table.insecure;
         }
-        let endpoint = self.host(upstream.registry(), is_insecure);
-        routes.extend(self.hosts(&upstream, endpoint, action)?);
-        Ok(routes)
+        let host = self.host(upstream.registry(), is_insecure);
+        endpoints.extend(self.hosts(&upstream, host, action)?);
+        Ok(endpoints)
     }
 
     /// Returns a registry's host, without a repository, for a login.
@@ -134,24 +134,24 @@ impl Config {
         rest: &str,
         upstream: &str,
         action: Action<'_>,
-    ) -> Result<Vec<Route>, ConfigError> {
+    ) -> Result<Vec<RepositoryEndpoint>, ConfigError> {
         let is_asked = |pulls: MirrorPulls| match pulls {
             MirrorPulls::All => true,
             MirrorPulls::DigestOnly => action.is_by_digest(),
             MirrorPulls::TagOnly => !action.is_by_digest(),
         };
-        let mut routes = Vec::new();
+        let mut endpoints = Vec::new();
         for mirror in table.mirrors.iter().filter(|mirror| is_asked(mirror.pulls)) {
             let repository = rewritten(&mirror.location, rest, &table.place)?;
-            let endpoint = self.host(repository.registry(), mirror.insecure);
-            routes.push(Route {
-                endpoint,
+            let host = self.host(repository.registry(), mirror.insecure);
+            endpoints.push(RepositoryEndpoint {
+                host,
                 repository,
                 namespace: Some(upstream.to_owned()),
                 is_mirror: true,
             });
         }
-        Ok(routes)
+        Ok(endpoints)
     }
 
     /// Returns a registry's host with default settings.
@@ -174,57 +174,60 @@ impl Config {
         }
     }
 
-    /// Returns the routes for the upstream after `hosts.toml`.
-    fn hosts(&self, upstream: &Repository, endpoint: Endpoint, action: Action<'_>) -> Result<Vec<Route>, ConfigError> {
-        let own = |endpoint: Endpoint| Route {
-            endpoint,
+    /// Returns the endpoints for the upstream after `hosts.toml`.
+    fn hosts(
+        &self,
+        upstream: &Repository,
+        own_host: Endpoint,
+        action: Action<'_>,
+    ) -> Result<Vec<RepositoryEndpoint>, ConfigError> {
+        let own = |host: Endpoint| RepositoryEndpoint {
+            host,
             repository: upstream.clone(),
             namespace: None,
             is_mirror: false,
         };
         let Some(file) = self.hosts_file(upstream.registry())? else {
-            return Ok(vec![own(endpoint)]);
+            return Ok(vec![own(own_host)]);
         };
-        let mut routes: Vec<Route> = Vec::new();
+        let mut endpoints: Vec<RepositoryEndpoint> = Vec::new();
         for host in file.hosts.iter().filter(|host| action.is_allowed_by(host.capabilities)) {
             if let Some(address) = &host.address {
-                routes.push(self.route(host, address, upstream)?);
+                endpoints.push(self.endpoint_at(host, address, upstream)?);
             }
         }
         if action.is_allowed_by(file.server.capabilities) {
             let server = match &file.server.address {
-                None => own(with_settings(endpoint, &file.server)),
-                Some(address) => self.route(&file.server, address, upstream)?,
+                None => own(with_settings(own_host, &file.server)),
+                Some(address) => self.endpoint_at(&file.server, address, upstream)?,
             };
             // A shared file may name the registry itself as a mirror.
-            routes.retain(|route| route.endpoint != server.endpoint || route.repository != server.repository);
-            routes.push(server);
+            endpoints.retain(|endpoint| endpoint.host != server.host || endpoint.repository != server.repository);
+            endpoints.push(server);
         }
         if action == Action::Push {
             // A push goes to one host only: the content must be where pulls look for it.
-            routes.truncate(1);
+            endpoints.truncate(1);
         }
-        match routes.last_mut() {
-            None => {
-                let what = if action == Action::Push {
-                    "pushing to"
-                } else {
-                    "pulling"
-                };
-                Err(ConfigError::NoHost {
-                    name: upstream.to_string(),
-                    what,
-                    path: file.path.clone(),
-                })
-            }
+        match endpoints.last_mut() {
+            None => Err(ConfigError::NoHost {
+                name: upstream.to_string(),
+                is_push: action == Action::Push,
+                path: file.path.clone(),
+            }),
             Some(last) => {
                 last.is_mirror = false;
-                Ok(routes)
+                Ok(endpoints)
             }
         }
     }
 
-    fn route(&self, host: &Host, address: &Address, upstream: &Repository) -> Result<Route, ConfigError> {
+    fn endpoint_at(
+        &self,
+        host: &Host,
+        address: &Address,
+        upstream: &Repository,
+    ) -> Result<RepositoryEndpoint, ConfigError> {
         let registry = canonical(&address.registry);
         let scheme = if self.plain_http.contains(registry) {
             Scheme::Http
@@ -240,8 +243,8 @@ impl Config {
         let repository = name.parse().map_err(too_long)?;
         let is_other = registry != upstream.registry();
         let namespace = is_other.then(|| upstream.registry().to_owned());
-        Ok(Route {
-            endpoint: with_settings(endpoint, host),
+        Ok(RepositoryEndpoint {
+            host: with_settings(endpoint, host),
             repository,
             namespace,
             is_mirror: is_other,

@@ -8,20 +8,23 @@ async fn resolve(repository: &RoutedRepository) -> Result<(), StoreError> {
     repository.resolve(&Selector::Only).await.map(drop)
 }
 
-fn is_token(seen: &Seen) -> bool {
-    seen.path.starts_with("/token")
+fn is_token(request: &ReceivedRequest) -> bool {
+    request.path.starts_with("/token")
 }
 
 /// A registry and its token service, with the replies of `token`. Every token of `good` is accepted.
-async fn registry(good: &'static [&'static str], token: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Server {
+async fn registry(
+    good: &'static [&'static str],
+    token: impl Fn(&ReceivedRequest) -> Answer + Send + Sync + 'static,
+) -> Server {
     let mut server = Server::bind().await;
     let challenge = format!("Bearer realm=\"http://{}/token?own=1\",service=\"s\"", server.host);
-    server.serve(move |seen| {
-        let bearer = seen.authorization().and_then(|value| value.strip_prefix("Bearer "));
+    server.serve(move |request| {
+        let bearer = request.authorization().and_then(|value| value.strip_prefix("Bearer "));
         match bearer {
-            _ if is_token(seen) => token(seen),
+            _ if is_token(request) => token(request),
             Some(bearer) if good.contains(&bearer) => status(200).body(INDEX),
-            Some(_) if seen.path != "/v2/" => status(401).with(
+            Some(_) if request.path != "/v2/" => status(401).with(
                 "WWW-Authenticate",
                 format!("{challenge},scope=\"repository:x:pull repository:y:pull\",error=\"insufficient_scope\""),
             ),
@@ -42,7 +45,7 @@ async fn a_token_is_fetched_with_credentials_and_kept() {
     let repository = repository(&server, server.options_as("u", "p"));
     resolve(&repository).await.unwrap();
     resolve(&repository).await.unwrap();
-    let tokens: Vec<Seen> = server.seen().into_iter().filter(is_token).collect();
+    let tokens: Vec<ReceivedRequest> = server.requests().into_iter().filter(is_token).collect();
     assert_eq!(tokens.len(), 1);
     assert_eq!(
         tokens[0].path,
@@ -59,13 +62,16 @@ async fn many_who_wait_fetch_one_token() {
     assert!(all.iter().all(Result::is_ok));
     assert_eq!(server.count("GET /token"), 1);
     // One was refused before; the others waited for its challenge.
-    assert_eq!(server.seen().iter().filter(|seen| !is_token(seen)).count(), 1 + 16);
+    assert_eq!(
+        server.requests().iter().filter(|request| !is_token(request)).count(),
+        1 + 16
+    );
 }
 
 #[tokio::test]
 async fn more_scopes_are_asked_for_once() {
-    let server = registry(&["more"], |seen| {
-        let token = if seen.path.contains("repository%3Ay%3Apull") {
+    let server = registry(&["more"], |request| {
+        let token = if request.path.contains("repository%3Ay%3Apull") {
             "more"
         } else {
             "less"
@@ -91,12 +97,12 @@ async fn a_token_that_ended_is_renewed() {
     let mut server = Server::bind().await;
     let challenge = format!("Bearer realm=\"http://{}/token\"", server.host);
     let uses = std::sync::atomic::AtomicUsize::new(0);
-    server.serve(move |seen| {
+    server.serve(move |request| {
         let order = std::sync::atomic::Ordering::SeqCst;
-        if is_token(seen) {
+        if is_token(request) {
             return status(200).body(format!(r#"{{"token":"t{}"}}"#, issued.fetch_add(1, order)));
         }
-        match seen.authorization() {
+        match request.authorization() {
             Some("Bearer t0") if uses.fetch_add(1, order) == 0 => status(200).body(INDEX),
             Some("Bearer t1") => status(200).body(INDEX),
             _ => status(401).with("WWW-Authenticate", challenge.clone()),
@@ -113,7 +119,7 @@ async fn an_identity_token_is_exchanged_and_falls_back() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("auth.json");
     for known in [true, false] {
-        let server = registry(&["good"], move |seen| match (seen.method.as_str(), known) {
+        let server = registry(&["good"], move |request| match (request.method.as_str(), known) {
             ("POST", true) => status(200).body(r#"{"access_token":"good","refresh_token":"next"}"#),
             ("POST", false) => status(404),
             _ => status(200).body(r#"{"token":"good"}"#),
@@ -137,12 +143,12 @@ async fn an_identity_token_is_exchanged_and_falls_back() {
         ))
         .await
         .unwrap();
-        let tokens: Vec<Seen> = server.seen().into_iter().filter(is_token).collect();
+        let tokens: Vec<ReceivedRequest> = server.requests().into_iter().filter(is_token).collect();
         let form =
             "grant_type=refresh_token&refresh_token=id%261&client_id=ocitect&service=s&scope=repository%3Ax%3Apull";
         assert_eq!(String::from_utf8_lossy(&tokens[0].body), form);
         assert_eq!(tokens[0].authorization(), None);
-        let methods: Vec<&str> = tokens.iter().map(|seen| seen.method.as_str()).collect();
+        let methods: Vec<&str> = tokens.iter().map(|request| request.method.as_str()).collect();
         assert_eq!(methods, if known { vec!["POST"] } else { vec!["POST", "GET"] });
     }
 }
@@ -196,7 +202,7 @@ async fn a_token_service_that_redirects_takes_no_credentials_along() {
     resolve(&repository(&server, server.options_as("u", "p")))
         .await
         .unwrap();
-    assert_eq!(honeypot.seen()[0].authorization(), None);
+    assert_eq!(honeypot.requests()[0].authorization(), None);
 }
 
 #[tokio::test]
@@ -220,7 +226,7 @@ async fn replies_without_a_token_are_errors_that_show_none() {
 
 #[tokio::test]
 async fn refused_credentials_are_not_replaced_by_none() {
-    let server = registry(&["good"], |seen| match seen.authorization() {
+    let server = registry(&["good"], |request| match request.authorization() {
         Some(_) => status(401).body(r#"{"details":"incorrect username or password"}"#),
         None => status(200).body(r#"{"token":"good"}"#),
     })
@@ -236,7 +242,7 @@ async fn refused_credentials_are_not_replaced_by_none() {
 
 #[tokio::test]
 async fn a_challenge_that_comes_late_is_answered() {
-    let server = Server::start(|seen| match (seen.path.as_str(), seen.authorization()) {
+    let server = Server::start(|request| match (request.path.as_str(), request.authorization()) {
         ("/v2/", _) => status(200),
         (_, Some("Basic dTpw")) => status(200).body(INDEX),
         _ => status(401).with("WWW-Authenticate", "Basic realm=x"),
@@ -267,7 +273,7 @@ async fn a_challenge_that_comes_late_is_answered() {
 
 #[tokio::test]
 async fn a_login_is_checked_with_these_credentials_alone() {
-    let server = Server::start(|seen| match seen.authorization() {
+    let server = Server::start(|request| match request.authorization() {
         Some("Basic dTpw") => status(200),
         _ => status(401).with("WWW-Authenticate", "Basic realm=x"),
     })
@@ -329,7 +335,7 @@ async fn a_token_service_that_is_not_there_is_asked_as_often_as_one_question_is(
 #[tokio::test]
 async fn a_login_that_asks_for_nothing_is_not_taken_for_checked() {
     let open = Server::start(|_| status(200)).await;
-    let guarded = Server::start(|seen| match seen.authorization() {
+    let guarded = Server::start(|request| match request.authorization() {
         Some("Basic dTpw") => status(200),
         _ => status(401).with("WWW-Authenticate", "Basic realm=x"),
     })
@@ -364,7 +370,7 @@ async fn a_login_that_asks_for_nothing_is_not_taken_for_checked() {
 
 #[tokio::test]
 async fn a_registry_is_asked_for_access_before_anything_is_written() {
-    let server = registry(&["good"], |seen| match seen.authorization() {
+    let server = registry(&["good"], |request| match request.authorization() {
         Some("Basic dTpw") => status(200).body(r#"{"token":"good"}"#),
         _ => status(401),
     })
@@ -384,7 +390,10 @@ async fn a_registry_is_asked_for_access_before_anything_is_written() {
         .await
         .unwrap();
     assert!(
-        server.seen().iter().all(|seen| matches!(&*seen.method, "GET" | "HEAD")),
+        server
+            .requests()
+            .iter()
+            .all(|request| matches!(&*request.method, "GET" | "HEAD")),
         "{:#?}",
         server.lines()
     );

@@ -46,7 +46,7 @@ async fn a_helper_is_told_the_server_and_answers() {
     let directory = helper(r#"echo '{"Username":"<token>","Secret":"id"}'"#);
     let credential = found(directory.path()).lookup("r.example").await.unwrap().unwrap();
     assert!(
-        matches!(credential, super::super::credentials::Credential::Identity { token, .. } if token.expose() == "id")
+        matches!(credential, super::super::credential::Credential::Identity { token, .. } if token.expose() == "id")
     );
 }
 

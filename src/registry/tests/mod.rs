@@ -11,7 +11,6 @@ mod redirect;
 mod referrers;
 mod resume;
 mod slow;
-mod tags;
 mod upload;
 
 use std::sync::{Arc, Mutex};
@@ -44,7 +43,7 @@ impl Observer for Notes {
 
 /// A request as a server received it.
 #[derive(Debug, Clone)]
-pub(super) struct Seen {
+pub(super) struct ReceivedRequest {
     pub(super) method: String,
     /// Path and query.
     pub(super) path: String,
@@ -55,7 +54,7 @@ pub(super) struct Seen {
     pub(super) is_cut: bool,
 }
 
-impl Seen {
+impl ReceivedRequest {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -107,7 +106,7 @@ pub(super) struct Server {
     listener: Option<TcpListener>,
     /// `127.0.0.1:PORT`
     pub(super) host: String,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    requests: Arc<Mutex<Vec<ReceivedRequest>>>,
 }
 
 impl Server {
@@ -117,17 +116,17 @@ impl Server {
         Self {
             listener: Some(listener),
             host,
-            seen: Arc::default(),
+            requests: Arc::default(),
         }
     }
 
-    pub(super) async fn start(answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Self {
+    pub(super) async fn start(answer: impl Fn(&ReceivedRequest) -> Answer + Send + Sync + 'static) -> Self {
         let mut server = Self::bind().await;
         server.serve(answer);
         server
     }
 
-    pub(super) fn serve(&mut self, answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static) {
+    pub(super) fn serve(&mut self, answer: impl Fn(&ReceivedRequest) -> Answer + Send + Sync + 'static) {
         self.serve_and_cut(|_| None, answer);
     }
 
@@ -135,33 +134,33 @@ impl Server {
     /// which receives the request without its body. `answer` receives what arrived; its reply is not sent.
     pub(super) fn serve_and_cut(
         &mut self,
-        cut: impl Fn(&Seen) -> Option<usize> + Send + Sync + 'static,
-        answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
+        cut: impl Fn(&ReceivedRequest) -> Option<usize> + Send + Sync + 'static,
+        answer: impl Fn(&ReceivedRequest) -> Answer + Send + Sync + 'static,
     ) {
         let listener = self.listener.take().unwrap();
-        let seen = Arc::clone(&self.seen);
+        let requests = Arc::clone(&self.requests);
         let cut = Arc::new(cut);
         let answer = Arc::new(answer);
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let seen = Arc::clone(&seen);
+                let requests = Arc::clone(&requests);
                 let cut = Arc::clone(&cut);
                 let answer = Arc::clone(&answer);
                 tokio::spawn(async move {
                     // In some tests the client disconnects.
-                    let _ = serve_one(stream, &seen, &*cut, &*answer).await;
+                    let _ = serve_one(stream, &requests, &*cut, &*answer).await;
                 });
             }
         });
     }
 
-    pub(super) fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap().clone()
+    pub(super) fn requests(&self) -> Vec<ReceivedRequest> {
+        self.requests.lock().unwrap().clone()
     }
 
     pub(super) fn lines(&self) -> Vec<String> {
-        self.seen().iter().map(Seen::line).collect()
+        self.requests().iter().map(ReceivedRequest::line).collect()
     }
 
     /// Returns the number of requests whose line has this prefix.
@@ -218,9 +217,9 @@ pub(super) fn repository(server: &Server, options: RegistryOptions) -> RoutedRep
 /// Serves one request, and closes the connection.
 async fn serve_one(
     mut stream: TcpStream,
-    seen: &Mutex<Vec<Seen>>,
-    cut: &(dyn Fn(&Seen) -> Option<usize> + Send + Sync),
-    answer: &(dyn Fn(&Seen) -> Answer + Send + Sync),
+    requests: &Mutex<Vec<ReceivedRequest>>,
+    cut: &(dyn Fn(&ReceivedRequest) -> Option<usize> + Send + Sync),
+    answer: &(dyn Fn(&ReceivedRequest) -> Answer + Send + Sync),
 ) -> std::io::Result<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -240,7 +239,7 @@ async fn serve_one(
     let headers: Vec<_> = headers
         .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
         .collect();
-    let mut request = Seen {
+    let mut request = ReceivedRequest {
         method,
         path,
         headers,
@@ -260,7 +259,7 @@ async fn serve_one(
     }
     let was_left = request.is_cut;
     request.is_cut |= cut.is_some();
-    seen.lock().unwrap().push(request.clone());
+    requests.lock().unwrap().push(request.clone());
     if was_left {
         return Ok(());
     }

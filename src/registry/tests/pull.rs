@@ -17,7 +17,7 @@ async fn resolve(answer: Answer) -> Result<crate::model::Root, StoreError> {
 
 #[tokio::test]
 async fn a_manifest_is_read_by_tag_and_by_digest() {
-    let server = Server::start(|seen| match seen.path.as_str() {
+    let server = Server::start(|request| match request.path.as_str() {
         "/v2/" => status(200),
         _ => status(200)
             .with("Content-Type", "application/vnd.oci.image.index.v1+json; charset=utf-8")
@@ -29,8 +29,8 @@ async fn a_manifest_is_read_by_tag_and_by_digest() {
     let digest = Digest::of(INDEX.as_bytes());
     let client = server.repository();
     client.resolve(&Selector::Digest(digest)).await.unwrap();
-    let seen = server.seen();
-    let last = seen.last().unwrap();
+    let requests = server.requests();
+    let last = requests.last().unwrap();
     assert_eq!(last.line(), format!("GET /v2/x/manifests/{digest}"));
     let accepted = last.header("accept").unwrap();
     for media_type in [

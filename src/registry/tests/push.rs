@@ -17,7 +17,7 @@ fn memory() -> MemoryStore {
 
 /// A registry that replies with this `Location` and accepts any content.
 async fn registry(location: &'static str) -> Server {
-    Server::start(move |seen| match seen.method.as_str() {
+    Server::start(move |request| match request.method.as_str() {
         "POST" => status(202).with("Location", location),
         "PUT" => status(201),
         _ => status(200),
@@ -38,13 +38,13 @@ async fn a_blob_goes_up_in_one_piece() {
     ] {
         let server = registry(location).await;
         server.repository().put(&blob(), &memory()).await.unwrap();
-        let seen = server.seen();
-        assert_eq!(seen[0].line(), "POST /v2/x/blobs/uploads/");
-        assert_eq!(seen[0].header("content-length"), Some("0"));
-        assert_eq!(seen[1].line(), put);
-        assert_eq!(seen[1].header("content-length"), Some("7"));
-        assert_eq!(seen[1].header("content-type"), Some("application/octet-stream"));
-        assert_eq!(seen[1].body, b"content");
+        let requests = server.requests();
+        assert_eq!(requests[0].line(), "POST /v2/x/blobs/uploads/");
+        assert_eq!(requests[0].header("content-length"), Some("0"));
+        assert_eq!(requests[1].line(), put);
+        assert_eq!(requests[1].header("content-length"), Some("7"));
+        assert_eq!(requests[1].header("content-type"), Some("application/octet-stream"));
+        assert_eq!(requests[1].body, b"content");
     }
 }
 
@@ -60,7 +60,7 @@ async fn large_and_empty_blobs_arrive_whole() {
         let source = MemoryStore::new("memory").with_blob(&descriptor, content.clone());
         let server = registry("/up").await;
         server.repository().put(&descriptor, &source).await.unwrap();
-        assert_eq!(server.seen()[1].body, content);
+        assert_eq!(server.requests()[1].body, content);
     }
 }
 
@@ -71,20 +71,27 @@ async fn an_upload_elsewhere_gets_no_credentials() {
         format!("http://{}/up?s=1", storage.host),
         format!("//{}/up?s=1", storage.host),
     ] {
-        let server = Server::start(move |seen| match (seen.authorization(), seen.method.as_str()) {
-            (None, _) => status(401).with("WWW-Authenticate", "Basic"),
-            (_, "POST") => status(202).with("Location", location.clone()),
-            _ => status(200),
-        })
+        let server = Server::start(
+            move |request| match (request.authorization(), request.method.as_str()) {
+                (None, _) => status(401).with("WWW-Authenticate", "Basic"),
+                (_, "POST") => status(202).with("Location", location.clone()),
+                _ => status(200),
+            },
+        )
         .await;
         repository(&server, server.options_as("u", "p"))
             .put(&blob(), &memory())
             .await
             .unwrap();
-        assert!(server.seen().last().unwrap().authorization().is_some());
+        assert!(server.requests().last().unwrap().authorization().is_some());
     }
     assert_eq!(storage.count("PUT /up?s=1&digest="), 2);
-    assert!(storage.seen().iter().all(|seen| seen.authorization().is_none()));
+    assert!(
+        storage
+            .requests()
+            .iter()
+            .all(|request| request.authorization().is_none())
+    );
 }
 
 #[tokio::test]
@@ -166,7 +173,12 @@ async fn a_source_that_fails_is_blamed_and_nothing_is_taken() {
         let error = server.repository().put(&blob(), &source).await.unwrap_err();
         assert!(error.is_source(), "{error}");
         assert_eq!(error.error_kind(), class, "{error}");
-        assert!(server.seen().iter().all(|seen| seen.method != "PUT" || seen.is_cut));
+        assert!(
+            server
+                .requests()
+                .iter()
+                .all(|request| request.method != "PUT" || request.is_cut)
+        );
     }
     let server = registry("/up").await;
     let absent = server
@@ -185,13 +197,15 @@ async fn a_token_that_ends_during_the_body_is_renewed_in_a_fresh_session() {
     let mut server = Server::bind().await;
     let challenge = format!("Bearer realm=\"http://{}/token\"", server.host);
     let issued = std::sync::atomic::AtomicUsize::new(0);
-    server.serve(move |seen| {
-        if seen.path.starts_with("/token") {
+    server.serve(move |request| {
+        if request.path.starts_with("/token") {
             let number = issued.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
             return status(200).body(format!(r#"{{"token":"t{number}"}}"#));
         }
-        match (seen.method.as_str(), seen.authorization()) {
-            ("POST", Some(_)) => status(202).with("Location", format!("/up/{}", seen.authorization().unwrap().len())),
+        match (request.method.as_str(), request.authorization()) {
+            ("POST", Some(_)) => {
+                status(202).with("Location", format!("/up/{}", request.authorization().unwrap().len()))
+            }
             ("PUT", Some("Bearer t1")) => status(201),
             ("GET", Some(_)) => status(404),
             _ => status(401).with("WWW-Authenticate", challenge.clone()),
@@ -202,7 +216,7 @@ async fn a_token_that_ends_during_the_body_is_renewed_in_a_fresh_session() {
         (server.count("POST"), server.count("PUT"), server.count("GET /token")),
         (3, 2, 2)
     );
-    assert_eq!(server.seen().last().unwrap().body, b"content");
+    assert_eq!(server.requests().last().unwrap().body, b"content");
 }
 
 #[tokio::test]
@@ -213,7 +227,7 @@ async fn a_vague_yes_is_checked_and_a_no_is_an_error() {
         (204, false, false),
         (413, true, false),
     ] {
-        let server = Server::start(move |seen| match seen.method.as_str() {
+        let server = Server::start(move |request| match request.method.as_str() {
             "POST" => status(202).with("Location", "/up"),
             "PUT" => status(answer),
             "HEAD" if is_there => status(200).with("Content-Length", "7"),
@@ -269,8 +283,8 @@ async fn what_is_there_is_asked_for() {
 
 #[tokio::test]
 async fn a_registry_without_head_is_asked_with_get() {
-    let server = Server::start(|seen| {
-        if seen.method == "HEAD" {
+    let server = Server::start(|request| {
+        if request.method == "HEAD" {
             status(405)
         } else {
             status(200).body(INDEX)
@@ -292,7 +306,7 @@ async fn mounts_are_done_or_left() {
         (404, Some(Mount::Refused)),
         (405, Some(Mount::Refused)),
     ] {
-        let server = Server::start(move |seen| match seen.method.as_str() {
+        let server = Server::start(move |request| match request.method.as_str() {
             "POST" => status(answer).with("Location", "/up"),
             _ => status(200),
         })
@@ -340,9 +354,9 @@ async fn ensure(server: &Server, origin: &str) -> (crate::store::Ensured, Vec<St
     (
         supplied,
         server
-            .seen()
+            .requests()
             .iter()
-            .map(|seen| format!("{} {}", seen.method, seen.path.split('?').next().unwrap()))
+            .map(|request| format!("{} {}", request.method, request.path.split('?').next().unwrap()))
             .collect(),
     )
 }
@@ -355,8 +369,8 @@ async fn what_a_mount_begins_is_gone_on_with() {
         (202, vec![&head, &up, "PUT /up"]),
         (405, vec![&head, &up, &up, "PUT /up"]),
     ] {
-        let server = Server::start(move |seen| match seen.method.as_str() {
-            "POST" if seen.path.contains("mount=") => status(mount).with("Location", "/up"),
+        let server = Server::start(move |request| match request.method.as_str() {
+            "POST" if request.path.contains("mount=") => status(mount).with("Location", "/up"),
             "POST" => status(202).with("Location", "/up"),
             "PUT" => status(201),
             _ => status(404),
@@ -376,7 +390,7 @@ async fn what_a_mount_begins_is_gone_on_with() {
 #[tokio::test]
 async fn nothing_is_mounted_from_another_registry_or_from_itself() {
     for origin in ["other.example/base", "HERE/x"] {
-        let server = Server::start(|seen| match seen.method.as_str() {
+        let server = Server::start(|request| match request.method.as_str() {
             "POST" => status(202).with("Location", "/up"),
             "PUT" => status(201),
             _ => status(404),
@@ -395,8 +409,8 @@ async fn nothing_is_mounted_from_another_registry_or_from_itself() {
 async fn a_mount_asks_for_both_repositories_with_push_first() {
     let mut server = Server::bind().await;
     let challenge = format!("Bearer realm=\"http://{}/token\"", server.host);
-    server.serve(move |seen| match seen.authorization() {
-        _ if seen.path.starts_with("/token") => status(200).body(r#"{"token":"t"}"#),
+    server.serve(move |request| match request.authorization() {
+        _ if request.path.starts_with("/token") => status(200).body(r#"{"token":"t"}"#),
         Some(_) => status(201),
         None => status(401).with("WWW-Authenticate", challenge.clone()),
     });
@@ -426,8 +440,12 @@ async fn roots_are_published_under_each_tag_in_order() {
     let tags = ["2.0".parse().unwrap(), "latest".parse().unwrap()];
     server.repository().publish(&root, &tags).await.unwrap();
     server.repository().publish(&root, &[]).await.unwrap();
-    let puts: Vec<Seen> = server.seen().into_iter().filter(|seen| seen.method == "PUT").collect();
-    let paths: Vec<&str> = puts.iter().map(|seen| seen.path.as_str()).collect();
+    let puts: Vec<ReceivedRequest> = server
+        .requests()
+        .into_iter()
+        .filter(|request| request.method == "PUT")
+        .collect();
+    let paths: Vec<&str> = puts.iter().map(|request| request.path.as_str()).collect();
     let by_digest = format!("/v2/x/manifests/{}", root.descriptor().digest);
     assert_eq!(paths, ["/v2/x/manifests/2.0", "/v2/x/manifests/latest", &by_digest]);
     assert_eq!(puts[0].body, INDEX.as_bytes());
@@ -448,11 +466,31 @@ async fn children_are_put_by_digest_and_another_digest_is_an_error() {
     let server = Server::start(move |_| status(201).with("Docker-Content-Digest", wrong.clone())).await;
     let error = server.repository().put(&descriptor, &source).await.unwrap_err();
     assert!(error.to_string().contains("instead of"), "{error}");
-    let server = Server::start(|seen| match seen.method.as_str() {
-        "PUT" => status(400).body(r#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN"}]}"#),
-        _ => status(200),
-    })
-    .await;
-    let error = server.repository().put(&descriptor, &source).await.unwrap_err();
-    assert!(error.help().unwrap().contains("push again"), "{error}");
+}
+
+#[tokio::test]
+async fn missing_content_is_recognized_by_the_code_alone() {
+    let root = Root::parse(None, INDEX).unwrap();
+    for (body, is_incomplete) in [
+        (r#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN"}]}"#, true),
+        (r#"{"errors":[{"code":"BLOB_UNKNOWN","message":"no"}]}"#, true),
+        (r#"{"errors":[{"code":"MANIFEST_UNKNOWN"}]}"#, true),
+        (
+            r#"{"errors":[{"code":"MANIFEST_INVALID","message":"(BLOB_UNKNOWN)"}]}"#,
+            false,
+        ),
+        (r#"{"errors":[{"message":"(BLOB_UNKNOWN)"}]}"#, false),
+        ("(BLOB_UNKNOWN)", false),
+    ] {
+        let server = Server::start(move |request| match request.method.as_str() {
+            "PUT" => status(400).body(body),
+            _ => status(404),
+        })
+        .await;
+        let error = server.repository().publish(&root, &[]).await.unwrap_err();
+        let found = matches!(error, StoreError::Incomplete { .. });
+        assert_eq!(found, is_incomplete, "{body}: {error}");
+        let is_help = error.help().is_some_and(|help| help.contains("push again"));
+        assert_eq!(is_help, is_incomplete, "{body}");
+    }
 }

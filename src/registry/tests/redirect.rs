@@ -21,10 +21,10 @@ async fn read(repository: &RoutedRepository) -> Result<Vec<u8>, StoreError> {
 /// A registry that requires Basic credentials and redirects blobs.
 async fn registry(location: String) -> Server {
     Server::start(
-        move |seen| match (seen.authorization(), seen.path.contains("/blobs/")) {
+        move |request| match (request.authorization(), request.path.contains("/blobs/")) {
             (None, _) => status(401).with("WWW-Authenticate", "Basic realm=\"r\""),
             (_, true) => status(307).with("Location", location.clone()),
-            _ if seen.path == "/same" => status(200).body("content"),
+            _ if request.path == "/same" => status(200).body("content"),
             _ => status(200),
         },
     )
@@ -39,9 +39,9 @@ async fn another_port_gets_no_credentials() {
         read(&repository(&server, server.options_as("u", "p"))).await.unwrap(),
         b"content"
     );
-    assert!(server.seen().last().unwrap().authorization().is_some());
+    assert!(server.requests().last().unwrap().authorization().is_some());
     assert_eq!(storage.lines(), ["GET /b?sig=s"]);
-    assert_eq!(storage.seen()[0].authorization(), None);
+    assert_eq!(storage.requests()[0].authorization(), None);
 }
 
 #[tokio::test]
@@ -51,9 +51,9 @@ async fn the_same_origin_gets_them_again() {
         read(&repository(&server, server.options_as("u", "p"))).await.unwrap(),
         b"content"
     );
-    let seen = server.seen();
-    assert_eq!(seen.last().unwrap().path, "/same");
-    assert!(seen.last().unwrap().authorization().is_some());
+    let requests = server.requests();
+    assert_eq!(requests.last().unwrap().path, "/same");
+    assert!(requests.last().unwrap().authorization().is_some());
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn the_way_back_gets_none() {
     let back = format!("http://{}/same", server.host);
     let storage = Server::start(move |_| status(302).with("Location", back.clone())).await;
     let away = format!("http://{}/b", storage.host);
-    server.serve(move |seen| match seen.path.as_str() {
+    server.serve(move |request| match request.path.as_str() {
         "/same" => status(200).body("content"),
         "/v2/" => status(401).with("WWW-Authenticate", "Basic"),
         _ => status(307).with("Location", away.clone()),
@@ -71,7 +71,7 @@ async fn the_way_back_gets_none() {
         read(&repository(&server, server.options_as("u", "p"))).await.unwrap(),
         b"content"
     );
-    assert_eq!(server.seen().last().unwrap().authorization(), None);
+    assert_eq!(server.requests().last().unwrap().authorization(), None);
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn another_registry_gets_a_token_of_nobody() {
         other.host
     );
     other.serve(
-        move |seen| match (seen.path.split('?').next().unwrap(), seen.authorization()) {
+        move |request| match (request.path.split('?').next().unwrap(), request.authorization()) {
             ("/token", None) => status(200).body(r#"{"token":"nobody"}"#),
             (_, Some("Bearer nobody")) => status(200).body("content"),
             _ => status(401).with("WWW-Authenticate", realm.clone()),
@@ -124,9 +124,9 @@ async fn another_registry_gets_a_token_of_nobody() {
     );
     assert!(
         other
-            .seen()
+            .requests()
             .iter()
-            .all(|seen| !seen.authorization().is_some_and(|value| value.starts_with("Basic")))
+            .all(|request| !request.authorization().is_some_and(|value| value.starts_with("Basic")))
     );
 }
 

@@ -23,26 +23,26 @@ async fn read(repository: &RoutedRepository, descriptor: &Descriptor) -> Result<
 }
 
 /// Returns the first byte of a request's range.
-fn start(seen: &Seen) -> Option<usize> {
-    let range = seen.header("range")?;
+fn start(request: &ReceivedRequest) -> Option<usize> {
+    let range = request.header("range")?;
     Some(range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().unwrap())
 }
 
 /// Returns the first bytes of the ranges of all requests for a blob, in order.
 fn starts(server: &Server) -> Vec<Option<usize>> {
     server
-        .seen()
+        .requests()
         .iter()
-        .filter(|seen| seen.path.contains("/blobs/"))
+        .filter(|request| request.path.contains("/blobs/"))
         .map(start)
         .collect()
 }
 
 /// Returns at most `piece` bytes of a requested range, and then ends the connection.
-fn cut_part(content: &[u8], seen: &Seen, piece: usize) -> Answer {
-    let first = start(seen).unwrap_or(0);
+fn cut_part(content: &[u8], request: &ReceivedRequest, piece: usize) -> Answer {
+    let first = start(request).unwrap_or(0);
     let length = content.len();
-    let answer = match start(seen) {
+    let answer = match start(request) {
         Some(first) => status(206).with("Content-Range", format!("bytes {first}-{}/{length}", length - 1)),
         None => status(200),
     };
@@ -52,7 +52,7 @@ fn cut_part(content: &[u8], seen: &Seen, piece: usize) -> Answer {
 
 /// A registry that ends each connection after `piece` bytes.
 async fn cutting(content: Vec<u8>, piece: usize) -> Server {
-    Server::start(move |seen| cut_part(&content, seen, piece)).await
+    Server::start(move |request| cut_part(&content, request, piece)).await
 }
 
 #[tokio::test]
@@ -60,20 +60,21 @@ async fn a_blob_goes_on_where_it_broke_off() {
     let server = cutting(CONTENT.to_vec(), 3).await;
     assert_eq!(read(&server.repository(), &blob()).await.unwrap(), CONTENT);
     assert_eq!(starts(&server), [None, Some(3), Some(6)]);
-    let seen = server.seen();
+    let requests = server.requests();
     assert!(
-        seen.iter()
-            .all(|seen| seen.header("accept-encoding") == Some("identity"))
+        requests
+            .iter()
+            .all(|request| request.header("accept-encoding") == Some("identity"))
     );
 }
 
 #[tokio::test]
 async fn a_registry_that_knows_no_ranges_is_read_past_what_is_known() {
-    let server = Server::start(|seen| {
-        let end = if start(seen).is_some_and(|start| start >= 4) {
+    let server = Server::start(|request| {
+        let end = if start(request).is_some_and(|start| start >= 4) {
             7
         } else {
-            start(seen).unwrap_or(2) + 2
+            start(request).unwrap_or(2) + 2
         };
         status(200).with("Content-Length", "7").body(&CONTENT[..end])
     })
@@ -100,11 +101,13 @@ async fn another_part_than_the_wanted_one_is_not_taken() {
     ] {
         let shown = format!("{wrong:?}");
         let asked = AtomicUsize::new(0);
-        let server = Server::start(move |seen| match (start(seen), asked.fetch_add(1, Ordering::SeqCst)) {
-            (Some(_), _) => wrong.clone(),
-            (None, 0) => status(200).with("Content-Length", "7").body("con"),
-            (None, _) => status(200).body(CONTENT),
-        })
+        let server = Server::start(
+            move |request| match (start(request), asked.fetch_add(1, Ordering::SeqCst)) {
+                (Some(_), _) => wrong.clone(),
+                (None, 0) => status(200).with("Content-Length", "7").body("con"),
+                (None, _) => status(200).body(CONTENT),
+            },
+        )
         .await;
         assert_eq!(read(&server.repository(), &blob()).await.unwrap(), CONTENT, "{shown}");
         assert_eq!(starts(&server), [None, Some(3), None], "{shown}");
@@ -127,7 +130,7 @@ async fn a_part_that_nobody_asked_for_is_an_error() {
 
 #[tokio::test]
 async fn a_part_that_lies_about_where_it_begins_is_found_by_the_hash() {
-    let server = Server::start(|seen| match start(seen) {
+    let server = Server::start(|request| match start(request) {
         None => status(200).with("Content-Length", "7").body("con"),
         Some(_) => status(206).with("Content-Range", "bytes 3-6/7").body("ontt"),
     })
@@ -139,7 +142,7 @@ async fn a_part_that_lies_about_where_it_begins_is_found_by_the_hash() {
 
 #[tokio::test]
 async fn a_part_of_the_part_is_progress() {
-    let server = Server::start(|seen| match start(seen) {
+    let server = Server::start(|request| match start(request) {
         None => status(200).with("Content-Length", "7").body("c"),
         Some(at) => {
             let range = format!("bytes {at}-{}/*", (at + 1).min(6));
@@ -323,16 +326,16 @@ async fn a_manifest_that_breaks_off_is_fetched_again_whole() {
     let root = repository.resolve(&Selector::Tag("latest".to_owned())).await.unwrap();
     assert_eq!(root.bytes(), INDEX.as_bytes());
     assert_eq!(read(&repository, root.descriptor()).await.unwrap(), INDEX.as_bytes());
-    let of_manifests: Vec<Seen> = server
-        .seen()
+    let of_manifests: Vec<ReceivedRequest> = server
+        .requests()
         .into_iter()
-        .filter(|seen| seen.path.contains("manifests"))
+        .filter(|request| request.path.contains("manifests"))
         .collect();
     assert_eq!(of_manifests.len(), 4);
     assert!(
         of_manifests
             .iter()
-            .all(|seen| seen.header("range").is_none() && seen.header("accept").is_some())
+            .all(|request| request.header("range").is_none() && request.header("accept").is_some())
     );
     let server = Server::start(|_| status(200).with("Content-Length", "100").body("{")).await;
     let error = server.repository().resolve(&Selector::Only).await.unwrap_err();
@@ -342,18 +345,18 @@ async fn a_manifest_that_breaks_off_is_fetched_again_whole() {
 #[tokio::test]
 async fn overload_is_waited_out_at_the_start_and_in_the_middle() {
     let asked = AtomicUsize::new(0);
-    let server = Server::start(move |seen| match asked.fetch_add(1, Ordering::SeqCst) {
+    let server = Server::start(move |request| match asked.fetch_add(1, Ordering::SeqCst) {
         0 | 1 | 3 => status(503),
-        _ => cut_part(CONTENT, seen, 4),
+        _ => cut_part(CONTENT, request, 4),
     })
     .await;
     assert_eq!(read(&server.repository(), &blob()).await.unwrap(), CONTENT);
     assert_eq!(starts(&server).last(), Some(&Some(4)));
-    let server = Server::start(|seen| {
-        if start(seen).is_some() {
+    let server = Server::start(|request| {
+        if start(request).is_some() {
             status(404)
         } else {
-            cut_part(CONTENT, seen, 4)
+            cut_part(CONTENT, request, 4)
         }
     })
     .await;
@@ -367,8 +370,8 @@ async fn overload_is_waited_out_at_the_start_and_in_the_middle() {
 async fn signing(storage: &Server) -> Server {
     let host = storage.host.clone();
     let signed = AtomicUsize::new(0);
-    Server::start(move |seen| {
-        if seen.path.contains("/blobs/") {
+    Server::start(move |request| {
+        if request.path.contains("/blobs/") {
             let number = signed.fetch_add(1, Ordering::SeqCst);
             status(307).with("Location", format!("http://{host}/b?sig={number}"))
         } else {
@@ -385,7 +388,7 @@ async fn storage_that_breaks_off_is_reached_through_the_registry_again() {
     assert_eq!(read(&server.repository(), &blob()).await.unwrap(), CONTENT);
     assert_eq!(storage.lines(), ["GET /b?sig=0", "GET /b?sig=1", "GET /b?sig=2"]);
     assert_eq!(
-        storage.seen().iter().map(start).collect::<Vec<_>>(),
+        storage.requests().iter().map(start).collect::<Vec<_>>(),
         [None, Some(3), Some(6)]
     );
 }
@@ -393,9 +396,9 @@ async fn storage_that_breaks_off_is_reached_through_the_registry_again() {
 #[tokio::test]
 async fn a_signed_address_that_has_expired_is_asked_for_again() {
     for refusal in [400, 401, 403, 410] {
-        let storage = Server::start(move |seen| match seen.path.as_str() {
+        let storage = Server::start(move |request| match request.path.as_str() {
             "/b?sig=0" | "/b?sig=2" => status(refusal).body("<Error><Message>Request has expired</Message></Error>"),
-            _ => cut_part(CONTENT, seen, 4),
+            _ => cut_part(CONTENT, request, 4),
         })
         .await;
         let server = signing(&storage).await;
@@ -427,13 +430,17 @@ async fn a_token_that_ends_in_the_middle_is_renewed() {
     let issued = AtomicUsize::new(0);
     let mut server = Server::bind().await;
     let challenge = format!("Bearer realm=\"http://{}/token\"", server.host);
-    server.serve(
-        move |seen| match (seen.path.starts_with("/token"), seen.authorization(), start(seen)) {
+    server.serve(move |request| {
+        match (
+            request.path.starts_with("/token"),
+            request.authorization(),
+            start(request),
+        ) {
             (true, ..) => status(200).body(format!(r#"{{"token":"t{}"}}"#, issued.fetch_add(1, Ordering::SeqCst))),
-            (_, Some("Bearer t0"), None) | (_, Some("Bearer t1"), Some(_)) => cut_part(CONTENT, seen, 4),
+            (_, Some("Bearer t0"), None) | (_, Some("Bearer t1"), Some(_)) => cut_part(CONTENT, request, 4),
             _ => status(401).with("WWW-Authenticate", challenge.clone()),
-        },
-    );
+        }
+    });
     assert_eq!(read(&server.repository(), &blob()).await.unwrap(), CONTENT);
     assert_eq!(server.count("GET /token"), 2);
 }

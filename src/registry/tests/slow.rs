@@ -149,11 +149,11 @@ async fn an_upload_that_is_not_answered_ends() {
 }
 
 /// A registry that starts every upload, and replies to it like `put`.
-async fn uploads(put: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Server {
-    Server::start(move |seen| match seen.method.as_str() {
+async fn uploads(put: impl Fn(&ReceivedRequest) -> Answer + Send + Sync + 'static) -> Server {
+    Server::start(move |request| match request.method.as_str() {
         "POST" => status(202).with("Location", "/up"),
         "HEAD" => status(404),
-        _ => put(seen),
+        _ => put(request),
     })
     .await
 }

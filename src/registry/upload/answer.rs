@@ -3,7 +3,8 @@
 use reqwest::{Method, StatusCode};
 
 use super::mode::UploadMode;
-use crate::registry::retry::{RequestError, is_temporary};
+use crate::registry::request_error::RequestError;
+use crate::registry::retry::is_temporary;
 use crate::store::StoreError;
 
 /// A request of a session.
@@ -42,7 +43,7 @@ impl Step {
     }
 
     /// Returns the upload mode that a registry does not support if it refuses the request; `None` for a resume.
-    pub(super) fn manner(self) -> Option<UploadMode> {
+    pub(super) fn mode(self) -> Option<UploadMode> {
         match self {
             Self::Whole => Some(UploadMode::Whole),
             Self::Streamed => Some(UploadMode::Streamed),
@@ -57,7 +58,7 @@ pub(super) enum UploadError {
     /// The source failed: no retry.
     Source(StoreError),
     /// No reply, or a transient one. `is_loss` if the connection, or a proxy, failed to transfer the body.
-    Interrupted { interruption: RequestError, is_loss: bool },
+    Interrupted { request_error: RequestError, is_loss: bool },
     /// 401: the token expired in transit, and was renewed.
     TokenEnded(StoreError),
     /// The registry does not support such a request.

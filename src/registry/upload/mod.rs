@@ -25,10 +25,11 @@ use self::mode::{UploadMode, UploadStrategy, chunk_bytes, rest_goes_in_chunks};
 use self::replay_buffer::ReplayBuffer;
 use self::session::Session;
 use super::RegistryRepository;
-use super::client::{Call, Destination};
+use super::client::{Destination, Request};
+use super::manifests::declared_digest;
 use super::origin::{canonical, origin};
-use super::retry::{Backoff, RequestError, RetryInfo};
-use super::source::declared_digest;
+use super::request_error::RequestError;
+use super::retry::Backoff;
 use super::transport::{Connection, Payload, Reply};
 use crate::model::Descriptor;
 use crate::store::{Sink as _, Source, StoreError};
@@ -54,9 +55,9 @@ const MAX_KEPT_BYTES: u64 = 8 * 1024 * 1024;
 struct Upload<'a> {
     repository: &'a RegistryRepository,
     descriptor: &'a Descriptor,
-    feed: ReplayBuffer<'a>,
+    buffer: ReplayBuffer<'a>,
     journal: Journal,
-    ladder: UploadStrategy,
+    strategy: UploadStrategy,
     backoff: Backoff,
     /// Most bytes that were confirmed in any session.
     high_water: u64,
@@ -83,13 +84,13 @@ impl RegistryRepository {
         session: Option<Url>,
     ) -> Result<(), StoreError> {
         // The semaphore is never closed.
-        let _permit = self.target.uploads.acquire().await;
+        let _permit = self.write_state.uploads.acquire().await;
         let upload = Upload {
             repository: self,
             descriptor,
-            feed: ReplayBuffer::new(source, descriptor),
+            buffer: ReplayBuffer::new(source, descriptor),
             journal: self.journal(descriptor).await?,
-            ladder: UploadStrategy::new(self.refusals().of(self.registry())),
+            strategy: UploadStrategy::new(self.refusals().of(self.registry())),
             backoff: self.backoff(),
             high_water: 0,
             ended_tokens: 0,
@@ -122,8 +123,8 @@ impl RegistryRepository {
 impl Upload<'_> {
     async fn run(mut self, offered: Option<Url>) -> Result<(), StoreError> {
         let mut session = self.first_session(offered).await?;
-        while let Err(setback) = self.send_rest(&mut session).await {
-            match self.next_session(setback, session).await? {
+        while let Err(upload_error) = self.send_rest(&mut session).await {
+            match self.next_session(upload_error, session).await? {
                 Some(next) => session = next,
                 None => break,
             }
@@ -131,7 +132,7 @@ impl Upload<'_> {
         self.journal.remove().await;
         self.repository
             .refusals()
-            .remember(self.repository.registry(), self.ladder.refused());
+            .remember(self.repository.registry(), self.strategy.refused());
         Ok(())
     }
 
@@ -152,7 +153,7 @@ impl Upload<'_> {
         }
         match offered {
             Some(location) => {
-                let session = Session::new(location, self.manner()?);
+                let session = Session::new(location, self.mode()?);
                 self.note(&session).await;
                 Ok(session)
             }
@@ -168,7 +169,7 @@ impl Upload<'_> {
             offset: noted.offset_bytes,
             // It is not known how much the other process has sent.
             sent: size_bytes,
-            ..Session::new(noted.location, self.ladder.manner()?)
+            ..Session::new(noted.location, self.strategy.mode()?)
         };
         let resumed = self
             .repository
@@ -187,29 +188,29 @@ impl Upload<'_> {
         Some(session)
     }
 
-    fn manner(&mut self) -> Result<UploadMode, StoreError> {
-        self.ladder.manner().ok_or_else(|| {
+    fn mode(&mut self) -> Result<UploadMode, StoreError> {
+        self.strategy.mode().ok_or_else(|| {
             let all_refused = || {
                 self.repository
-                    .protocol_error(UPLOADING, "no manner is taken".to_owned())
+                    .protocol_error(UPLOADING, "the registry refused every mode of uploading".to_owned())
             };
             self.refusal.take().unwrap_or_else(all_refused)
         })
     }
 
     async fn start(&mut self) -> Result<Session, StoreError> {
-        let manner = self.manner()?;
-        let session = self.repository.start_session(manner, &mut self.backoff).await?;
+        let mode = self.mode()?;
+        let session = self.repository.start_session(mode, &mut self.backoff).await?;
         self.note(&session).await;
         Ok(session)
     }
 
     /// Sends the bytes that the registry does not have yet, and has the blob stored.
     async fn send_rest(&mut self, session: &mut Session) -> Result<(), UploadError> {
-        self.feed.seek(session.offset).await.map_err(UploadError::Source)?;
+        self.buffer.seek(session.offset).await.map_err(UploadError::Source)?;
         let size_bytes = self.descriptor.size_bytes;
         let is_resumed = session.offset > 0;
-        let step = match session.manner {
+        let step = match session.mode {
             _ if session.offset == size_bytes => Step::Close,
             UploadMode::Chunks => Step::Chunk,
             _ if is_resumed && rest_goes_in_chunks(self.repository.registry()) => Step::Chunk,
@@ -220,64 +221,56 @@ impl Upload<'_> {
         match step {
             Step::Chunk => return self.send_chunks(session).await,
             Step::Close => {}
-            step => self.request(session, step, size_bytes).await?,
+            step => self.send_step(session, step, size_bytes).await?,
         }
         match step {
             Step::Whole => Ok(()),
-            _ => self.request(session, Step::Close, size_bytes).await,
+            _ => self.send_step(session, Step::Close, size_bytes).await,
         }
     }
 
     async fn send_chunks(&mut self, session: &mut Session) -> Result<(), UploadError> {
         let size_bytes = self.descriptor.size_bytes;
         let chunk_bytes = chunk_bytes(self.repository.registry(), session.chunk_min_bytes);
-        self.feed.keep(chunk_bytes.min(MAX_KEPT_BYTES));
+        self.buffer.keep(chunk_bytes.min(MAX_KEPT_BYTES));
         loop {
             let until = size_bytes.min(session.offset + chunk_bytes);
             // The last chunk is sent with the request that stores the blob: ECR was seen to fail if that request is
             // empty.
-            if until == size_bytes && !self.ladder.closes_empty() {
-                return self.request(session, Step::LastChunk, until).await;
+            if until == size_bytes && !self.strategy.closes_empty() {
+                return self.send_step(session, Step::LastChunk, until).await;
             }
-            self.request(session, Step::Chunk, until).await?;
+            self.send_step(session, Step::Chunk, until).await?;
             if until == size_bytes {
-                return self.request(session, Step::Close, until).await;
+                return self.send_step(session, Step::Close, until).await;
             }
         }
     }
 
     /// Sends one request with the bytes from the session's offset to `until`.
-    async fn request(&mut self, session: &mut Session, step: Step, until: u64) -> Result<(), UploadError> {
-        let call = self.call(session, step, until);
+    async fn send_step(&mut self, session: &mut Session, step: Step, until: u64) -> Result<(), UploadError> {
+        let request = self.request(session, step, until);
         session.was_closed |= step.closes();
-        let sent = self.repository.send_once(call).await;
-        let handed = self.feed.handed();
+        let sent = self.repository.send_once(request).await;
+        let handed = self.buffer.handed();
         session.sent = session.sent.max(handed);
-        if let Some(failure) = self.feed.take_failure() {
+        if let Some(failure) = self.buffer.take_failure() {
             return Err(UploadError::Source(failure));
         }
-        let reply = sent.map_err(|interruption| UploadError::Interrupted {
-            interruption,
+        let reply = sent.map_err(|request_error| UploadError::Interrupted {
+            request_error,
             is_loss: true,
         })?;
         if !is_done(reply.status()) {
-            return Err(self.setback(session, step, reply).await);
+            return Err(self.upload_error(session, step, reply).await);
         }
         if handed < until {
             let error = self
                 .repository
                 .protocol_error(UPLOADING, "the registry replied before everything was sent".to_owned());
-            let trouble = RetryInfo {
-                is_passing: true,
-                ..RetryInfo::default()
-            };
-            let interruption = RequestError {
-                error,
-                trouble,
-                speaks_no_tls: false,
-            };
+            let request_error = RequestError::new(error, true);
             return Err(UploadError::Interrupted {
-                interruption,
+                request_error,
                 is_loss: true,
             });
         }
@@ -297,7 +290,7 @@ impl Upload<'_> {
         Ok(())
     }
 
-    fn call(&self, session: &Session, step: Step, until: u64) -> Call {
+    fn request(&self, session: &Session, step: Step, until: u64) -> Request {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
         if step.is_ranged() {
@@ -310,11 +303,11 @@ impl Upload<'_> {
             session.location.clone()
         };
         let payload = if session.offset < until {
-            Payload::Stream(self.feed.body(until))
+            Payload::Stream(self.buffer.body(until))
         } else {
             Payload::Bytes(Bytes::new())
         };
-        Call {
+        Request {
             action: UPLOADING,
             method: step.method(),
             to: Destination::Address(address),
@@ -330,22 +323,22 @@ impl Upload<'_> {
         }
     }
 
-    async fn setback(&self, session: &Session, step: Step, reply: Reply) -> UploadError {
+    async fn upload_error(&self, session: &Session, step: Step, reply: Reply) -> UploadError {
         let status = reply.status();
         let repository = self.repository;
         let what = Some(format!("the upload of {}", self.descriptor.digest));
         let verdict = verdict(status, step, session.offset);
-        let interruption = repository.interrupted(reply, &step.method(), UPLOADING, what).await;
+        let request_error = repository.request_error(reply, &step.method(), UPLOADING, what).await;
         match verdict {
-            Verdict::Interrupted { is_loss } => UploadError::Interrupted { interruption, is_loss },
-            Verdict::TokenEnded => UploadError::TokenEnded(interruption.error),
+            Verdict::Interrupted { is_loss } => UploadError::Interrupted { request_error, is_loss },
+            Verdict::TokenEnded => UploadError::TokenEnded(request_error.error),
             Verdict::Refused => UploadError::Refused {
                 step,
                 status,
-                error: interruption.error,
+                error: request_error.error,
             },
-            Verdict::Doubtful => UploadError::Doubtful(interruption.error),
-            Verdict::Final => UploadError::Final(interruption.error),
+            Verdict::Doubtful => UploadError::Doubtful(request_error.error),
+            Verdict::Final => UploadError::Final(request_error.error),
         }
     }
 
@@ -365,8 +358,12 @@ impl Upload<'_> {
     }
 
     /// Returns the session to continue in after a failure, or `None` if the blob exists all the same.
-    async fn next_session(&mut self, setback: UploadError, session: Session) -> Result<Option<Session>, StoreError> {
-        match setback {
+    async fn next_session(
+        &mut self,
+        upload_error: UploadError,
+        session: Session,
+    ) -> Result<Option<Session>, StoreError> {
+        match upload_error {
             UploadError::Source(error) | UploadError::Final(error) => {
                 self.give_up(session).await;
                 Err(error)
@@ -381,10 +378,10 @@ impl Upload<'_> {
             }
             UploadError::Refused { step, status, error } => {
                 tracing::info!(%error, ?step, "continuing the upload in another mode");
-                self.resumes &= session.manner == UploadMode::Chunks || !step.is_ranged();
+                self.resumes &= session.mode == UploadMode::Chunks || !step.is_ranged();
                 self.give_up(session).await;
-                if let Some(manner) = step.manner() {
-                    self.ladder.refuse(manner, status);
+                if let Some(mode) = step.mode() {
+                    self.strategy.refuse(mode, status);
                     self.refusal.get_or_insert(error);
                 }
                 self.start().await.map(Some)
@@ -401,16 +398,20 @@ impl Upload<'_> {
                 };
                 self.recover(session, false).await
             }
-            UploadError::Interrupted { interruption, is_loss } => {
-                if !self.repository.pause(&mut self.backoff, UPLOADING, &interruption).await {
-                    return Err(interruption.given_up_after(self.backoff.tries()).error);
+            UploadError::Interrupted { request_error, is_loss } => {
+                if !self
+                    .repository
+                    .pause(&mut self.backoff, UPLOADING, &request_error)
+                    .await
+                {
+                    return Err(request_error.given_up_after(self.backoff.tries()).error);
                 }
                 self.recover(session, is_loss).await
             }
         }
     }
 
-    /// Recovers from an interruption: if the blob exists, it is done; if the registry confirms a part, the upload
+    /// Recovers from an request_error: if the blob exists, it is done; if the registry confirms a part, the upload
     /// resumes there; otherwise it restarts.
     async fn recover(&mut self, session: Session, is_loss: bool) -> Result<Option<Session>, StoreError> {
         let was_all_sent = session.sent == self.descriptor.size_bytes;
@@ -422,7 +423,7 @@ impl Upload<'_> {
         let closed_empty = session.was_closed && session.offset == self.descriptor.size_bytes;
         if closed_empty && std::mem::replace(&mut self.failed_to_close, true) {
             self.give_up(session).await;
-            self.ladder
+            self.strategy
                 .refuse(UploadMode::Streamed, StatusCode::INTERNAL_SERVER_ERROR);
             return self.start().await.map(Some);
         }
@@ -435,7 +436,7 @@ impl Upload<'_> {
             return Ok(Some(resumed));
         }
         if is_loss && session.sent > 0 {
-            self.ladder.lose();
+            self.strategy.lose();
         }
         self.start().await.map(Some)
     }

@@ -37,7 +37,7 @@ pub(super) enum UploadMode {
 /// Modes that a registry has refused.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Refused {
-    manners: BTreeSet<UploadMode>,
+    modes: BTreeSet<UploadMode>,
     /// PUT requests with a body, of any size: the session is then closed with an empty one.
     put_bodies: bool,
 }
@@ -57,7 +57,7 @@ impl UnsupportedModes {
         if *refused != Refused::default() {
             let mut known = self.known();
             let of_registry = known.entry(registry.to_owned()).or_default();
-            of_registry.manners.extend(&refused.manners);
+            of_registry.modes.extend(&refused.modes);
             of_registry.put_bodies |= refused.put_bodies;
         }
     }
@@ -79,14 +79,14 @@ impl UploadStrategy {
     }
 
     /// Returns the mode of the next session, or `None` if all were refused.
-    pub(super) fn manner(&self) -> Option<UploadMode> {
+    pub(super) fn mode(&self) -> Option<UploadMode> {
         use UploadMode::{Chunks, Streamed, Whole};
-        let order = match (self.refused.manners.contains(&Whole), self.losses) {
+        let order = match (self.refused.modes.contains(&Whole), self.losses) {
             (false, 0) => [Whole, Chunks, Streamed],
             (false, losses) if losses < LOSSES_BEFORE_CHUNKS => [Streamed, Whole, Chunks],
             _ => [Chunks, Streamed, Whole],
         };
-        order.into_iter().find(|manner| !self.refused.manners.contains(manner))
+        order.into_iter().find(|mode| !self.refused.modes.contains(mode))
     }
 
     /// Returns `true` if a session is closed without a body.
@@ -95,9 +95,9 @@ impl UploadStrategy {
     }
 
     /// Records that the registry does not support a mode.
-    pub(super) fn refuse(&mut self, manner: UploadMode, status: StatusCode) {
-        self.refused.manners.insert(manner);
-        if manner == UploadMode::Whole && status != StatusCode::PAYLOAD_TOO_LARGE {
+    pub(super) fn refuse(&mut self, mode: UploadMode, status: StatusCode) {
+        self.refused.modes.insert(mode);
+        if mode == UploadMode::Whole && status != StatusCode::PAYLOAD_TOO_LARGE {
             self.refused.put_bodies = true;
         }
     }
@@ -131,19 +131,19 @@ mod tests {
     use super::UploadMode::{Chunks, Streamed, Whole};
     use super::*;
 
-    fn ladder(refused: &[UploadMode], losses: u32) -> Option<UploadMode> {
-        let mut ladder = UploadStrategy::new(Refused::default());
+    fn next_mode(refused: &[UploadMode], losses: u32) -> Option<UploadMode> {
+        let mut strategy = UploadStrategy::new(Refused::default());
         refused
             .iter()
-            .for_each(|manner| ladder.refuse(*manner, StatusCode::METHOD_NOT_ALLOWED));
-        (0..losses).for_each(|_| ladder.lose());
-        ladder.manner()
+            .for_each(|mode| strategy.refuse(*mode, StatusCode::METHOD_NOT_ALLOWED));
+        (0..losses).for_each(|_| strategy.lose());
+        strategy.mode()
     }
 
     #[test]
-    fn losses_and_refusals_lead_down_the_ladder() {
+    fn losses_and_refusals_lead_to_other_modes() {
         for (losses, expected) in [(0, Whole), (1, Streamed), (2, Chunks), (9, Chunks)] {
-            assert_eq!(ladder(&[], losses), Some(expected), "{losses}");
+            assert_eq!(next_mode(&[], losses), Some(expected), "{losses}");
         }
         let cases: [(&[UploadMode], u32, Option<UploadMode>); 9] = [
             (&[Whole], 0, Some(Chunks)),
@@ -157,7 +157,7 @@ mod tests {
             (&[Whole, Streamed, Chunks], 0, None),
         ];
         for (refused, losses, expected) in cases {
-            assert_eq!(ladder(refused, losses), expected, "{refused:?} {losses}");
+            assert_eq!(next_mode(refused, losses), expected, "{refused:?} {losses}");
         }
     }
 
@@ -167,23 +167,23 @@ mod tests {
             (StatusCode::PAYLOAD_TOO_LARGE, false),
             (StatusCode::METHOD_NOT_ALLOWED, true),
         ] {
-            let mut ladder = UploadStrategy::new(Refused::default());
-            ladder.refuse(Whole, status);
-            assert_eq!(ladder.closes_empty(), expected);
+            let mut strategy = UploadStrategy::new(Refused::default());
+            strategy.refuse(Whole, status);
+            assert_eq!(strategy.closes_empty(), expected);
         }
     }
 
     #[test]
     fn refusals_are_remembered_by_registry() {
         let refusals = UnsupportedModes::default();
-        let mut ladder = UploadStrategy::new(refusals.of("a.example"));
-        ladder.lose();
-        refusals.remember("a.example", ladder.refused());
+        let mut strategy = UploadStrategy::new(refusals.of("a.example"));
+        strategy.lose();
+        refusals.remember("a.example", strategy.refused());
         assert_eq!(refusals.of("a.example"), Refused::default());
-        ladder.refuse(Whole, StatusCode::PAYLOAD_TOO_LARGE);
-        refusals.remember("a.example", ladder.refused());
-        assert_eq!(UploadStrategy::new(refusals.of("a.example")).manner(), Some(Chunks));
-        assert_eq!(UploadStrategy::new(refusals.of("b.example")).manner(), Some(Whole));
+        strategy.refuse(Whole, StatusCode::PAYLOAD_TOO_LARGE);
+        refusals.remember("a.example", strategy.refused());
+        assert_eq!(UploadStrategy::new(refusals.of("a.example")).mode(), Some(Chunks));
+        assert_eq!(UploadStrategy::new(refusals.of("b.example")).mode(), Some(Whole));
     }
 
     #[test]

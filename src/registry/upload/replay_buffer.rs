@@ -30,7 +30,7 @@ pub(super) struct ReplayBuffer<'a> {
     shared: Arc<Mutex<Shared>>,
 }
 
-/// State shared by the feed and the body of the current request.
+/// State shared by the buffer and the body of the current request.
 struct Shared {
     /// Counts the bodies: one that HTTP still holds after its request failed takes nothing from the next.
     generation: u64,
@@ -53,7 +53,7 @@ struct Shared {
 }
 
 impl<'a> ReplayBuffer<'a> {
-    /// Returns a feed at the blob's first byte. The source is opened by [`ReplayBuffer::seek`].
+    /// Returns a buffer at the blob's first byte. The source is opened by [`ReplayBuffer::seek`].
     pub(super) fn new(source: &'a dyn Source, descriptor: &'a Descriptor) -> Self {
         let shared = Shared {
             generation: 0,
@@ -336,9 +336,9 @@ mod tests {
         let content = content(1_000_000);
         let source = Changing::new([content.clone()]);
         let descriptor = descriptor(&content);
-        let feed = ReplayBuffer::new(&source, &descriptor);
-        feed.seek(0).await.unwrap();
-        assert_eq!(read(feed.body(1_000_000)).await.unwrap(), content);
+        let buffer = ReplayBuffer::new(&source, &descriptor);
+        buffer.seek(0).await.unwrap();
+        assert_eq!(read(buffer.body(1_000_000)).await.unwrap(), content);
         for (from, until) in [
             (0, 1),
             (1, 65_536),
@@ -346,13 +346,13 @@ mod tests {
             (700_000, 1_000_000),
             (1_000_000, 1_000_000),
         ] {
-            feed.seek(from).await.unwrap();
-            assert_eq!(feed.handed(), from);
+            buffer.seek(from).await.unwrap();
+            assert_eq!(buffer.handed(), from);
             assert_eq!(
-                read(feed.body(until)).await.unwrap(),
+                read(buffer.body(until)).await.unwrap(),
                 content[from as usize..until as usize]
             );
-            assert_eq!(feed.handed(), until);
+            assert_eq!(buffer.handed(), until);
         }
         assert_eq!(source.openings(), 1);
     }
@@ -362,11 +362,11 @@ mod tests {
         let content = content(1_000_000);
         let source = Changing::new([content.clone()]);
         let descriptor = descriptor(&content);
-        let feed = ReplayBuffer::new(&source, &descriptor);
-        feed.keep(200_000);
-        feed.seek(900_000).await.unwrap();
+        let buffer = ReplayBuffer::new(&source, &descriptor);
+        buffer.keep(200_000);
+        buffer.seek(900_000).await.unwrap();
         assert_eq!(source.openings(), 1);
-        assert!(feed.shared().window_bytes < 200_000 + PIECE_BYTES as u64);
+        assert!(buffer.shared().window_bytes < 200_000 + PIECE_BYTES as u64);
         for (from, openings) in [
             (700_001, 1),
             (890_000, 1),
@@ -375,10 +375,10 @@ mod tests {
             (850_000, 2),
             (3, 3),
         ] {
-            feed.seek(from).await.unwrap();
+            buffer.seek(from).await.unwrap();
             assert_eq!(source.openings(), openings, "{from}");
             assert_eq!(
-                read(feed.body(1_000_000)).await.unwrap(),
+                read(buffer.body(1_000_000)).await.unwrap(),
                 content[from as usize..],
                 "{from}"
             );
@@ -390,15 +390,15 @@ mod tests {
         let content = content(300_000);
         let source = Changing::new([content.clone()]);
         let descriptor = descriptor(&content);
-        let feed = ReplayBuffer::new(&source, &descriptor);
-        feed.seek(0).await.unwrap();
-        let mut first = feed.body(300_000);
+        let buffer = ReplayBuffer::new(&source, &descriptor);
+        buffer.seek(0).await.unwrap();
+        let mut first = buffer.body(300_000);
         first.pieces.next().await.unwrap().unwrap();
-        let at = feed.handed();
+        let at = buffer.handed();
         assert!(at > 0 && at < 300_000);
-        feed.seek(10).await.unwrap();
+        buffer.seek(10).await.unwrap();
         assert!(first.pieces.next().await.unwrap().is_err());
-        let second = feed.body(300_000);
+        let second = buffer.body(300_000);
         assert!(first.pieces.next().await.unwrap().is_err());
         assert_eq!(read(second).await.unwrap(), content[10..]);
     }
@@ -415,16 +415,16 @@ mod tests {
             [content.clone(), vec![0]].concat(),
         ] {
             let source = Changing::new([bad]);
-            let feed = ReplayBuffer::new(&source, &descriptor);
-            feed.seek(0).await.unwrap();
-            assert!(read(feed.body(200_000)).await.is_err());
-            assert!(feed.handed() < 200_000, "{}", feed.handed());
-            let failure = feed.take_failure().unwrap();
+            let buffer = ReplayBuffer::new(&source, &descriptor);
+            buffer.seek(0).await.unwrap();
+            assert!(read(buffer.body(200_000)).await.is_err());
+            assert!(buffer.handed() < 200_000, "{}", buffer.handed());
+            let failure = buffer.take_failure().unwrap();
             assert!(
                 failure.is_source() && failure.error_kind() == ErrorKind::Input,
                 "{failure}"
             );
-            assert!(feed.take_failure().is_none());
+            assert!(buffer.take_failure().is_none());
         }
     }
 
@@ -436,19 +436,19 @@ mod tests {
         changed[5] ^= 1;
         for second in [changed, content[..100].to_vec(), Vec::new()] {
             let source = Changing::new([content.clone(), second]);
-            let feed = ReplayBuffer::new(&source, &descriptor);
-            feed.keep(1);
-            feed.seek(0).await.unwrap();
-            assert_eq!(read(feed.body(200_000)).await.unwrap(), content);
-            let failure = match feed.seek(150).await {
+            let buffer = ReplayBuffer::new(&source, &descriptor);
+            buffer.keep(1);
+            buffer.seek(0).await.unwrap();
+            assert_eq!(read(buffer.body(200_000)).await.unwrap(), content);
+            let failure = match buffer.seek(150).await {
                 Err(failure) => failure,
                 Ok(()) => {
-                    assert!(read(feed.body(200_000)).await.is_err());
-                    feed.take_failure().unwrap()
+                    assert!(read(buffer.body(200_000)).await.is_err());
+                    buffer.take_failure().unwrap()
                 }
             };
             assert!(failure.is_source(), "{failure}");
-            assert!(feed.handed() < 200_000);
+            assert!(buffer.handed() < 200_000);
         }
     }
 

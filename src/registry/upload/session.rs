@@ -12,11 +12,10 @@ use url::Url;
 use super::mode::UploadMode;
 use crate::model::Digest;
 use crate::registry::RegistryRepository;
-use crate::registry::client::{Call, Destination};
-use crate::registry::origin::upload_location;
+use crate::registry::client::{Destination, Request};
+use crate::registry::origin::{query_value, upload_location};
 use crate::registry::redact;
 use crate::registry::retry::Backoff;
-use crate::registry::sink::query_value;
 use crate::registry::transport::{Connection, Payload, Reply};
 use crate::store::StoreError;
 
@@ -32,7 +31,7 @@ const ABORTING: &str = "canceling an upload";
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) location: Url,
-    pub(super) manner: UploadMode,
+    pub(super) mode: UploadMode,
     /// Bytes that the registry has confirmed. The next request begins there.
     pub(super) offset: u64,
     /// Offset up to which bytes were passed to requests of this session. The registry cannot have more.
@@ -45,10 +44,10 @@ pub(super) struct Session {
 
 impl Session {
     /// Returns a session without content.
-    pub(super) fn new(location: Url, manner: UploadMode) -> Self {
+    pub(super) fn new(location: Url, mode: UploadMode) -> Self {
         Self {
             location,
-            manner,
+            mode,
             offset: 0,
             sent: 0,
             was_closed: false,
@@ -71,8 +70,8 @@ impl Session {
 
 impl RegistryRepository {
     /// Starts a session, with the remaining tries of the upload.
-    pub(super) async fn start_session(&self, manner: UploadMode, backoff: &mut Backoff) -> Result<Session, StoreError> {
-        let call = Call {
+    pub(super) async fn start_session(&self, mode: UploadMode, backoff: &mut Backoff) -> Result<Session, StoreError> {
+        let request = Request {
             action: STARTING,
             method: Method::POST,
             to: Destination::Path(format!("{}/blobs/uploads/", self.repository.path())),
@@ -81,7 +80,7 @@ impl RegistryRepository {
             scopes: self.push_scopes(),
             connection: Connection::Shared,
         };
-        let reply = self.send_within(backoff, call).await?;
+        let reply = self.send_within(backoff, request).await?;
         if reply.status() != StatusCode::ACCEPTED {
             let what = Some("the repository".to_owned());
             return Err(self.failure(reply, &Method::POST, STARTING, what).await);
@@ -90,7 +89,7 @@ impl RegistryRepository {
         let chunk_min_bytes = text(reply.headers(), &CHUNK_MIN_LENGTH).and_then(|text| text.trim().parse().ok());
         Ok(Session {
             chunk_min_bytes,
-            ..Session::new(location, manner)
+            ..Session::new(location, mode)
         })
     }
 
@@ -101,7 +100,7 @@ impl RegistryRepository {
         session: &Session,
         backoff: &mut Backoff,
     ) -> Result<Option<Session>, StoreError> {
-        let call = Call {
+        let request = Request {
             action: ASKING,
             method: Method::GET,
             to: Destination::Address(session.location.clone()),
@@ -110,10 +109,10 @@ impl RegistryRepository {
             scopes: self.push_scopes(),
             connection: Connection::Shared,
         };
-        let reply = self.send_within(backoff, call).await?;
+        let reply = self.send_within(backoff, request).await?;
         let range = text(reply.headers(), &RANGE);
         let Some(offset) = range
-            .filter(|_| is_told(reply.status()))
+            .filter(|_| reports_offset(reply.status()))
             .and_then(|range| held_bytes(&range))
         else {
             return Ok(None);
@@ -124,19 +123,19 @@ impl RegistryRepository {
         let Ok(Some(location)) = self.next_location(&reply, ASKING) else {
             return Ok(None);
         };
-        let manner = session.manner;
+        let mode = session.mode;
         let chunk_min_bytes = session.chunk_min_bytes;
         Ok(Some(Session {
             offset,
             sent: offset,
             chunk_min_bytes,
-            ..Session::new(location, manner)
+            ..Session::new(location, mode)
         }))
     }
 
     /// Cancels a session. The registry's reply is ignored.
     pub(super) async fn abort_session(&self, location: Url) {
-        let call = Call {
+        let request = Request {
             action: ABORTING,
             method: Method::DELETE,
             to: Destination::Address(location),
@@ -145,8 +144,8 @@ impl RegistryRepository {
             scopes: self.push_scopes(),
             connection: Connection::Shared,
         };
-        if let Err(interruption) = self.send_once(call).await {
-            tracing::debug!(error = %interruption.error, "the upload session was not canceled");
+        if let Err(request_error) = self.send_once(request).await {
+            tracing::debug!(error = %request_error.error, "the upload session was not canceled");
         }
     }
 
@@ -175,7 +174,7 @@ impl RegistryRepository {
 
 /// Returns `true` for a status that reports an offset: 204 by the standard; some registries send 200 or 202 with the
 /// same headers.
-fn is_told(status: StatusCode) -> bool {
+fn reports_offset(status: StatusCode) -> bool {
     matches!(status, StatusCode::NO_CONTENT | StatusCode::OK | StatusCode::ACCEPTED)
 }
 

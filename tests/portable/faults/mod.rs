@@ -3,7 +3,6 @@
 
 mod bodies;
 mod http2;
-mod lists;
 mod mounts;
 mod quirks;
 mod raw;

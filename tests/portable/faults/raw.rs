@@ -236,7 +236,7 @@ fn parts_are_refused_as_each_registry_refuses_them() {
 #[test]
 fn tokens_allow_what_they_were_asked_for_and_end() {
     let fake = Fake::start(Flavour::quay().tokens(|tokens| tokens.lives_requests = Some(2)));
-    let refused = get(fake.host(), "/v2/app/tags/list");
+    let refused = get(fake.host(), "/v2/app/manifests/latest");
     assert_eq!(refused.status, 401);
     let challenge = refused.header("WWW-Authenticate").unwrap().to_owned();
     let expected = format!(
@@ -248,14 +248,14 @@ fn tokens_allow_what_they_were_asked_for_and_end() {
     let token: serde_json::Value = serde_json::from_slice(&token.body).unwrap();
     let bearer = format!("Authorization: Bearer {}\r\n", token["token"].as_str().unwrap());
     let with = |method: &str, target: &str| ask(fake.host(), method, target, &bearer, &[]).unwrap();
-    assert_eq!(with("GET", "/v2/app/tags/list").status, 404);
+    assert_eq!(with("GET", "/v2/app/manifests/latest").status, 404);
     let short = with("POST", "/v2/app/blobs/uploads/");
     assert!(
         short.status == 401 && short.head.contains("insufficient_scope"),
         "{short:?}"
     );
-    assert_eq!(with("GET", "/v2/app/tags/list").status, 404);
-    assert!(with("GET", "/v2/app/tags/list").head.contains("invalid_token"));
+    assert_eq!(with("GET", "/v2/app/manifests/latest").status, 404);
+    assert!(with("GET", "/v2/app/manifests/latest").head.contains("invalid_token"));
 }
 
 #[test]

@@ -10,11 +10,8 @@ pub struct Flavour {
     pub mounts: Mounts,
     /// `None`: no authentication.
     pub tokens: Option<Tokens>,
-    pub referrers: Referrers,
-    /// The largest `n` of a list of tags, and the status for a larger one.
-    pub largest_page: Option<(usize, u16)>,
-    /// Tags of a page by default.
-    pub page: usize,
+    /// A manifest with a subject is listed as its referrer, without a fallback tag.
+    pub lists_referrers: bool,
     /// Blobs are at another address, which expires.
     pub presigned: Option<Presigned>,
     /// The status of GET and HEAD for a manifest that does not exist.
@@ -136,16 +133,6 @@ pub enum Mounts {
     FromOrElse(u16),
     /// Always this status.
     Refused(u16),
-}
-
-/// The referrers API.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Referrers {
-    Api,
-    /// Always this status.
-    Missing(u16),
-    /// A 303 to this address.
-    Elsewhere(String),
 }
 
 /// Addresses of blobs on another port.

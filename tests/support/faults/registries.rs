@@ -1,6 +1,6 @@
 //! The known registries, each with its differences.
 
-use super::flavour::{AfterCut, Flavour, Location, Mounts, Presigned, RangeWord, Referrers, Stale, Uploads};
+use super::flavour::{AfterCut, Flavour, Location, Mounts, Presigned, RangeWord, Stale, Uploads};
 use super::tokens::{Joined, Tokens};
 
 const MIB: u64 = 1024 * 1024;
@@ -28,9 +28,7 @@ impl Flavour {
             },
             mounts: Mounts::FromRepository,
             tokens: None,
-            referrers: Referrers::Missing(404),
-            largest_page: None,
-            page: 100,
+            lists_referrers: false,
             presigned: None,
             missing_manifest: 404,
             names_manifest: true,
@@ -57,7 +55,7 @@ impl Flavour {
         let zot = Self {
             name: "zot",
             mounts: Mounts::Anything,
-            referrers: Referrers::Api,
+            lists_referrers: true,
             ..Self::distribution3()
         };
         zot.uploads(|uploads| {
@@ -72,7 +70,6 @@ impl Flavour {
         let ecr = Self {
             name: "ECR",
             mounts: Mounts::Never,
-            largest_page: Some((1000, 400)),
             names_manifest: false,
             must_be_made: true,
             ..Self::distribution3()
@@ -87,12 +84,11 @@ impl Flavour {
         })
     }
 
-    /// GitHub's: small ranged parts, referrers at another address, blobs behind short-lived addresses.
+    /// GitHub's: small ranged parts, blobs behind short-lived addresses.
     pub fn ghcr() -> Self {
         let ghcr = Self {
             name: "GHCR",
             tokens: Some(Tokens::default()),
-            referrers: Referrers::Elsewhere("/github.example/not-a-registry".to_owned()),
             presigned: Some(Presigned {
                 ends_after_bytes: Some(8 * MIB),
                 status: 403,
@@ -106,19 +102,15 @@ impl Flavour {
         })
     }
 
-    /// Red Hat's: a mount requires `from`, and pages are small.
+    /// Red Hat's: a mount requires `from`.
     pub fn quay() -> Self {
         let tokens = Some(Tokens::default());
         let mounts = Mounts::FromOrElse(400);
-        let largest_page = Some((100, 413));
-        let page = 50;
         Self {
             name: "Quay",
             tokens,
             mounts,
-            largest_page,
-            page,
-            referrers: Referrers::Api,
+            lists_referrers: true,
             ..Self::distribution3()
         }
     }
@@ -144,7 +136,7 @@ impl Flavour {
             name: "Harbor",
             tokens,
             mounts: Mounts::MissingIs(401),
-            referrers: Referrers::Api,
+            lists_referrers: true,
             ..Self::distribution3()
         }
     }

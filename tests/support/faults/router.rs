@@ -3,12 +3,9 @@
 use super::answer::{Content, Reply};
 use super::content::{Blob, Manifest};
 use super::fake::Registry;
-use super::flavour::Referrers;
 use super::http::{Body, Head};
 use super::tokens::Need;
 use super::uploads::Context;
-
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 /// The meaning of a path.
 enum Route<'a> {
@@ -18,8 +15,6 @@ enum Route<'a> {
     Blob(&'a str, &'a str),
     Uploads(&'a str),
     Upload(&'a str, &'a str),
-    Tags(&'a str),
-    Referrers(&'a str, &'a str),
     Unknown,
 }
 
@@ -36,15 +31,11 @@ impl<'a> Route<'a> {
         if let Some(name) = rest.strip_suffix("/blobs/uploads/") {
             return Self::Uploads(name);
         }
-        if let Some(name) = rest.strip_suffix("/tags/list") {
-            return Self::Tags(name);
-        }
         type Make<'a> = fn(&'a str, &'a str) -> Route<'a>;
-        let kinds: [(&str, Make<'a>); 4] = [
+        let kinds: [(&str, Make<'a>); 3] = [
             ("/blobs/uploads/", Route::Upload),
             ("/blobs/", Route::Blob),
             ("/manifests/", Route::Manifest),
-            ("/referrers/", Route::Referrers),
         ];
         let found = kinds
             .iter()
@@ -56,7 +47,6 @@ impl<'a> Route<'a> {
     fn needs(&self, head: &'a Head, from: Option<&'a str>) -> Vec<Need<'a>> {
         let action = match head.method.as_str() {
             "GET" | "HEAD" => "pull",
-            "DELETE" => "delete",
             _ => "push",
         };
         match self {
@@ -69,7 +59,6 @@ impl<'a> Route<'a> {
                     .collect()
             }
             Self::Upload(name, _) => vec![(name, "pull"), (name, "push")],
-            Self::Tags(name) | Self::Referrers(name, _) => vec![(name, "pull")],
             Self::Base | Self::Token | Self::Unknown => Vec::new(),
         }
     }
@@ -116,8 +105,6 @@ impl Registry {
             Route::Blob(name, digest) => self.blob(head, name, digest),
             Route::Uploads(name) if head.method == "POST" => self.sessions.begin(&self.context(head, name)),
             Route::Upload(name, id) => self.sessions.answer(&self.context(head, name), id, body),
-            Route::Tags(name) => self.tags(head, name),
-            Route::Referrers(name, digest) => self.referrers(head, name, digest),
             Route::Uploads(_) | Route::Unknown => not_found(),
         }
     }
@@ -153,7 +140,6 @@ impl Registry {
             "PUT" => self.put_manifest(head, name, reference, body),
             "GET" if self.is_quota_used_up() => quota_reply(),
             "GET" | "HEAD" => self.read_manifest(name, reference),
-            "DELETE" => self.delete_manifest(name, reference),
             _ => Reply::error(405, "UNSUPPORTED", "not for manifests"),
         }
     }
@@ -192,7 +178,7 @@ impl Registry {
         let subject = manifest.json()["subject"]["digest"].as_str().map(ToOwned::to_owned);
         let digest = contents.put_manifest(name, reference, manifest);
         let mut reply = Reply::new(201);
-        if let (Referrers::Api, Some(subject)) = (&self.flavour.referrers, subject) {
+        if let Some(subject) = subject.filter(|_| self.flavour.lists_referrers) {
             reply = reply.with("OCI-Subject", subject);
         }
         if self.flavour.names_manifest {
@@ -202,21 +188,6 @@ impl Registry {
             reply.with("Docker-Content-Digest", digest)
         } else {
             reply
-        }
-    }
-
-    fn delete_manifest(&self, name: &str, reference: &str) -> Reply {
-        let mut contents = self.contents();
-        let Some(repository) = contents.repositories.get_mut(name) else {
-            return not_found();
-        };
-        if repository.tags.remove(reference).is_some() {
-            return Reply::new(202);
-        }
-        repository.tags.retain(|_, digest| digest != reference);
-        match repository.manifests.remove(reference) {
-            Some(_) => Reply::new(202),
-            None => Reply::error(404, "MANIFEST_UNKNOWN", "there is no such manifest"),
         }
     }
 
@@ -238,79 +209,6 @@ impl Registry {
                 }
             }
             _ => Reply::error(405, "UNSUPPORTED", "not for blobs"),
-        }
-    }
-
-    fn tags(&self, head: &Head, name: &str) -> Reply {
-        let contents = self.contents();
-        let Some(repository) = contents.repositories.get(name) else {
-            return Reply::error(404, "NAME_UNKNOWN", "there is no such repository");
-        };
-        let n = head.query("n").and_then(|n| n.parse().ok());
-        if let (Some((largest, status)), Some(n)) = (self.flavour.largest_page, n)
-            && n > largest
-        {
-            return Reply::error(status, "PAGINATION_NUMBER_INVALID", &format!("n is at most {largest}"));
-        }
-        let n = n.unwrap_or(self.flavour.page);
-        let last = head.query("last").unwrap_or_default();
-        let left: Vec<_> = repository.tags.keys().filter(|tag| **tag > last).collect();
-        let page = &left[..left.len().min(n)];
-        let body = if repository.tags.is_empty() {
-            serde_json::json!({ "name": name, "tags": null })
-        } else {
-            serde_json::json!({ "name": name, "tags": page })
-        };
-        let reply = Reply::new(200)
-            .with("Content-Type", "application/json")
-            .body(body.to_string());
-        match page.last() {
-            Some(last) if page.len() < left.len() => reply.with(
-                "Link",
-                format!("</v2/{name}/tags/list?last={last}&n={n}>; rel=\"next\""),
-            ),
-            _ => reply,
-        }
-    }
-
-    fn referrers(&self, head: &Head, name: &str, digest: &str) -> Reply {
-        match &self.flavour.referrers {
-            Referrers::Missing(status) => return Reply::error(*status, "UNSUPPORTED", "no referrers"),
-            Referrers::Elsewhere(location) => return Reply::new(303).with("Location", location.clone()),
-            Referrers::Api => {}
-        }
-        let wanted = head.query("artifactType");
-        let contents = self.contents();
-        let all = contents
-            .repositories
-            .get(name)
-            .into_iter()
-            .flat_map(|repository| &repository.manifests);
-        let mut manifests = Vec::new();
-        for (own, manifest) in all {
-            let json = manifest.json();
-            let kind = json["artifactType"]
-                .as_str()
-                .or(json["config"]["mediaType"].as_str())
-                .unwrap_or_default();
-            let is_wanted = wanted.as_ref().is_none_or(|wanted| wanted == kind);
-            if json["subject"]["digest"] == digest && is_wanted {
-                let mut entry = serde_json::json!({
-                    "mediaType": manifest.media_type, "digest": own, "size": manifest.bytes.len(),
-                    "artifactType": kind,
-                });
-                if json["annotations"].is_object() {
-                    entry["annotations"] = json["annotations"].clone();
-                }
-                manifests.push(entry);
-            }
-        }
-        let index = serde_json::json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": manifests });
-        let reply = Reply::new(200).with("Content-Type", INDEX).body(index.to_string());
-        if wanted.is_some() {
-            reply.with("OCI-Filters-Applied", "artifactType")
-        } else {
-            reply
         }
     }
 }

@@ -7,7 +7,7 @@ fn table(location: &str) -> String {
 }
 
 fn upstream(config: &Config) -> String {
-    ways(config, "example.com/a", Action::Push).pop().unwrap()
+    endpoints(config, "example.com/a", Action::Push).pop().unwrap()
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn drop_in_files_replace_tables_of_the_same_prefix_in_sorted_order() {
     files.write("user/registries.conf.d/00-mine.conf", &table("mine.example"));
     assert_eq!(upstream(&files.config()), "https mine.example/a");
     assert_eq!(
-        ways(&files.config(), "kept.example/a", Action::Read),
+        endpoints(&files.config(), "kept.example/a", Action::Read),
         ["either kept.example/a insecure"]
     );
 }
@@ -151,7 +151,7 @@ fn plain_http_of_the_command_line_goes_before_the_files() {
     let plain = BTreeSet::from(["m.example:5000".to_owned(), "example.com".to_owned()]);
     let config = Config::read(&files.places(), &plain).unwrap();
     assert_eq!(
-        ways(&config, "example.com/a", Action::Read),
+        endpoints(&config, "example.com/a", Action::Read),
         ["http m.example:5000/a?ns=example.com mirror", "http example.com/a"]
     );
 }

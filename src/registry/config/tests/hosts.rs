@@ -26,7 +26,7 @@ fn hosts_keep_the_order_of_the_file_and_the_server_is_last() {
     ];
     let own = "https docker.io/library/node";
     assert_eq!(
-        ways(&config, "docker.io/library/node", Action::Resolve(&tag())),
+        endpoints(&config, "docker.io/library/node", Action::Resolve(&tag())),
         [mirrors[0], mirrors[1], own]
     );
     let by_digest = [
@@ -36,12 +36,12 @@ fn hosts_keep_the_order_of_the_file_and_the_server_is_last() {
         own,
     ];
     assert_eq!(
-        ways(&config, "docker.io/library/node", Action::Resolve(&digest())),
+        endpoints(&config, "docker.io/library/node", Action::Resolve(&digest())),
         by_digest
     );
-    assert_eq!(ways(&config, "docker.io/library/node", Action::Read), by_digest);
-    assert_eq!(ways(&config, "docker.io/library/node", Action::Push), [own]);
-    assert_eq!(ways(&config, "ghcr.io/a/b", Action::Read), ["https ghcr.io/a/b"]);
+    assert_eq!(endpoints(&config, "docker.io/library/node", Action::Read), by_digest);
+    assert_eq!(endpoints(&config, "docker.io/library/node", Action::Push), [own]);
+    assert_eq!(endpoints(&config, "ghcr.io/a/b", Action::Read), ["https ghcr.io/a/b"]);
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn push_goes_to_a_host_that_says_push_and_else_to_the_upstream() {
         "[host.\"https://w.example\"]\ncapabilities = [\"PUSH\", \"pull\", \"resolve\"]\n",
     );
     assert_eq!(
-        ways(&config, "r.example/a", Action::Push),
+        endpoints(&config, "r.example/a", Action::Push),
         ["https w.example/a?ns=r.example"]
     );
     let (_files, config) = hosts_of(
@@ -59,28 +59,28 @@ fn push_goes_to_a_host_that_says_push_and_else_to_the_upstream() {
         "server = \"https://s.example\"\n[host.\"https://m.example\"]\n",
     );
     assert_eq!(
-        ways(&config, "r.example/a", Action::Push),
+        endpoints(&config, "r.example/a", Action::Push),
         ["https s.example/a?ns=r.example"]
     );
     assert_eq!(
-        ways(&config, "r.example/a", Action::Read),
+        endpoints(&config, "r.example/a", Action::Read),
         [
             "https m.example/a?ns=r.example mirror",
             "https s.example/a?ns=r.example"
         ]
     );
     let (_files, config) = hosts_of("r.example", "capabilities = [\"pull\"]\n");
-    let error = config.routes(&repository("r.example/a"), Action::Push).unwrap_err();
+    let error = config.endpoints(&repository("r.example/a"), Action::Push).unwrap_err();
     assert!(
         shown(&error).contains("hosts.toml is allowed for pushing to r.example/a"),
         "{}",
         shown(&error)
     );
     let error = config
-        .routes(&repository("r.example/a"), Action::Resolve(&tag()))
+        .endpoints(&repository("r.example/a"), Action::Resolve(&tag()))
         .unwrap_err();
     assert!(shown(&error).contains("\"resolve\""), "{}", shown(&error));
-    assert_eq!(ways(&config, "r.example/a", Action::Read), ["https r.example/a"]);
+    assert_eq!(endpoints(&config, "r.example/a", Action::Read), ["https r.example/a"]);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_directory_is_found_by_host_and_port_before_the_default() {
     files.write("certs.d/_default/hosts.toml", &host("default.example"));
     files.write("containerd/r.example:5000/hosts.toml", &host("colon.example"));
     files.write("certs.d/r.example/hosts.toml", &host("portless.example"));
-    let first = |name: &str| ways(&files.config(), name, Action::Read).remove(0);
+    let first = |name: &str| endpoints(&files.config(), name, Action::Read).remove(0);
     assert_eq!(
         first("r.example:5000/a"),
         "https colon.example/a?ns=r.example:5000 mirror"
@@ -107,7 +107,7 @@ fn a_directory_is_found_by_host_and_port_before_the_default() {
     );
     assert_eq!(first("[::1]:5000/a"), "https default.example/a?ns=[::1]:5000 mirror");
     assert_eq!(
-        ways(&files.config(), "default.example/a", Action::Read),
+        endpoints(&files.config(), "default.example/a", Action::Read),
         ["https default.example/a"]
     );
 }
@@ -128,7 +128,7 @@ fn paths_stand_before_the_protocol_s_or_in_its_place() {
         "#,
     );
     assert_eq!(
-        ways(&config, "r.example/app", Action::Read),
+        endpoints(&config, "r.example/app", Action::Read),
         [
             "https a.example/app?ns=r.example at /registry/v2/ mirror",
             "https b.example/app?ns=r.example at /registry/v2/ mirror",
@@ -155,7 +155,7 @@ fn schemes_are_as_written_and_tls_settings_mean_tls_first() {
         "#,
     );
     assert_eq!(
-        ways(&config, "r.example/a", Action::Read),
+        endpoints(&config, "r.example/a", Action::Read),
         [
             "http 192.168.31.250:5000/a?ns=r.example mirror",
             "either 192.168.31.251:5000/a?ns=r.example insecure mirror",
@@ -222,7 +222,7 @@ fn headers_are_kept_and_never_shown() {
 #[test]
 fn an_empty_file_says_nothing() {
     let (_files, config) = hosts_of("r.example", "");
-    assert_eq!(ways(&config, "r.example/a", Action::Push), ["https r.example/a"]);
+    assert_eq!(endpoints(&config, "r.example/a", Action::Push), ["https r.example/a"]);
 }
 
 #[test]

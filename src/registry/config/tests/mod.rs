@@ -1,16 +1,16 @@
-//! Configuration files, and the routes that result from them.
+//! Configuration files, and the endpoints that result from them.
 
+mod endpoints;
 mod files;
 mod hosts;
 mod registries;
-mod routes;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::document::File;
-use super::endpoint::{Route, Scheme};
+use super::endpoint::{RepositoryEndpoint, Scheme};
 use super::error::ConfigError;
 use super::registries_conf::RegistriesConf;
 use super::{Action, Config, ConfigFiles};
@@ -78,39 +78,35 @@ pub(super) fn repository(text: &str) -> Repository {
     text.parse().unwrap()
 }
 
-/// Returns the routes, as `SCHEME HOST/NAME[?ns=…][ mirror]`.
-pub(super) fn ways(config: &Config, name: &str, action: Action<'_>) -> Vec<String> {
+/// Returns the endpoints, as `SCHEME HOST/NAME[?ns=…][ mirror]`.
+pub(super) fn endpoints(config: &Config, name: &str, action: Action<'_>) -> Vec<String> {
     config
-        .routes(&repository(name), action)
+        .endpoints(&repository(name), action)
         .unwrap()
         .iter()
         .map(show)
         .collect()
 }
 
-fn show(route: &Route) -> String {
-    let scheme = match route.endpoint.scheme {
+fn show(endpoint: &RepositoryEndpoint) -> String {
+    let scheme = match endpoint.host.scheme {
         Scheme::Https => "https",
         Scheme::HttpsOrHttp => "either",
         Scheme::Http => "http",
     };
-    assert_eq!(route.endpoint.registry, route.repository.registry());
-    let root = if route.endpoint.root == "/v2/" {
+    assert_eq!(endpoint.host.registry, endpoint.repository.registry());
+    let root = if endpoint.host.root == "/v2/" {
         String::new()
     } else {
-        format!(" at {}", route.endpoint.root)
+        format!(" at {}", endpoint.host.root)
     };
-    let namespace = route
+    let namespace = endpoint
         .namespace
         .as_ref()
         .map_or(String::new(), |namespace| format!("?ns={namespace}"));
-    let insecure = if route.endpoint.tls.skip_verify {
-        " insecure"
-    } else {
-        ""
-    };
-    let mirror = if route.is_mirror { " mirror" } else { "" };
-    format!("{scheme} {}{namespace}{root}{insecure}{mirror}", route.repository)
+    let insecure = if endpoint.host.tls.skip_verify { " insecure" } else { "" };
+    let mirror = if endpoint.is_mirror { " mirror" } else { "" };
+    format!("{scheme} {}{namespace}{root}{insecure}{mirror}", endpoint.repository)
 }
 
 /// Returns the error of a `registries.conf`, with its help.

@@ -30,7 +30,7 @@ location = "mirror.registry.com"
 fn the_manual_s_example_is_read_as_it_says() {
     let (_files, config) = config_of(EXAMPLE);
     assert_eq!(
-        ways(&config, "example.com/foo/image", Action::Resolve(&tag())),
+        endpoints(&config, "example.com/foo/image", Action::Resolve(&tag())),
         [
             "https example-mirror-0.local/mirror-for-foo/image?ns=example.com mirror",
             "either example-mirror-1.local/mirrors/foo/image?ns=example.com insecure mirror",
@@ -38,18 +38,18 @@ fn the_manual_s_example_is_read_as_it_says() {
         ]
     );
     assert_eq!(
-        ways(&config, "registry.com/image", Action::Read),
+        endpoints(&config, "registry.com/image", Action::Read),
         [
             "https mirror.registry.com/image?ns=registry.com mirror",
             "https registry.com/image"
         ]
     );
     assert_eq!(
-        ways(&config, "example.com/other", Action::Read),
+        endpoints(&config, "example.com/other", Action::Read),
         ["https example.com/other"]
     );
     assert_eq!(
-        ways(&config, "example.com/foo/image", Action::Push),
+        endpoints(&config, "example.com/foo/image", Action::Push),
         ["https internal-registry-for-example.com/bar/image"]
     );
 }
@@ -76,12 +76,12 @@ fn the_longest_prefix_wins_on_path_borders() {
         location = "deep.example/y"
         "#,
     );
-    let last = |name: &str| ways(&config, name, Action::Read).pop().unwrap();
+    let last = |name: &str| endpoints(&config, name, Action::Read).pop().unwrap();
     assert_eq!(last("example.com/team/app"), "https app.example/x");
     assert_eq!(last("example.com/team/app/part"), "https app.example/x/part");
     assert_eq!(last("example.com/team/apple"), "https team.example/apple");
     assert_eq!(last("example.com/teams/app"), "https example.com/teams/app");
-    assert_eq!(ways(&config, "example.com/teams/app", Action::Read).len(), 2);
+    assert_eq!(endpoints(&config, "example.com/teams/app", Action::Read).len(), 2);
     assert_eq!(last("example.com:5000/team/app"), "https example.com:5000/team/app");
     assert_eq!(last("a.example.com/app"), "either a.example.com/app insecure");
     assert_eq!(
@@ -95,10 +95,12 @@ fn the_longest_prefix_wins_on_path_borders() {
 #[test]
 fn a_name_that_is_rewritten_to_none_is_refused() {
     let (_files, config) = config_of("[[registry]]\nprefix = \"example.com/app\"\nlocation = \"other.example\"\n");
-    let error = config.routes(&repository("example.com/app"), Action::Read).unwrap_err();
+    let error = config
+        .endpoints(&repository("example.com/app"), Action::Read)
+        .unwrap_err();
     assert!(shown(&error).contains("registries.conf:1"), "{error}");
     assert_eq!(
-        ways(&config, "example.com/app/x", Action::Read),
+        endpoints(&config, "example.com/app/x", Action::Read),
         ["https other.example/x"]
     );
 }
@@ -113,7 +115,7 @@ fn docker_hub_has_one_name() {
         "registry-1.docker.io/library/node",
     ] {
         assert_eq!(
-            ways(&config, name, Action::Read),
+            endpoints(&config, name, Action::Read),
             [
                 "https mirror.gcr.io/library/node?ns=docker.io mirror",
                 "https docker.io/library/node"
@@ -141,8 +143,8 @@ fn mirrors_are_asked_for_what_they_are_for_and_never_pushed_to() {
         "#,
     );
     let hosts = |name: &str, action: Action<'_>| -> Vec<String> {
-        let routes = config.routes(&repository(name), action).unwrap();
-        routes.into_iter().map(|route| route.endpoint.registry).collect()
+        let endpoints = config.endpoints(&repository(name), action).unwrap();
+        endpoints.into_iter().map(|endpoint| endpoint.host.registry).collect()
     };
     let tag = tag();
     let digest = digest();
@@ -182,7 +184,7 @@ fn what_is_blocked_names_file_line_and_key() {
         location = "example.com/bad/good"
         "#,
     );
-    let blocked = |name: &str, action: Action<'_>| shown(&config.routes(&repository(name), action).unwrap_err());
+    let blocked = |name: &str, action: Action<'_>| shown(&config.endpoints(&repository(name), action).unwrap_err());
     let conf = files.path("user/registries.conf");
     for action in [Action::Resolve(&tag()), Action::Read, Action::Push] {
         let error = blocked("example.com/bad/image", action);
@@ -195,15 +197,15 @@ fn what_is_blocked_names_file_line_and_key() {
     assert!(blocked("a.blocked.example:5000/x", Action::Read).contains("registries.conf:7"));
     assert!(blocked("example.com/app", Action::Resolve(&tag())).contains("registries.conf:10"));
     assert_eq!(
-        ways(&config, "example.com/app", Action::Resolve(&digest())),
+        endpoints(&config, "example.com/app", Action::Resolve(&digest())),
         ["https example.com/app"]
     );
     assert_eq!(
-        ways(&config, "example.com/bad/good/x", Action::Read),
+        endpoints(&config, "example.com/bad/good/x", Action::Read),
         ["https example.com/bad/good/x"]
     );
     assert_eq!(
-        ways(&config, "example.com/badly", Action::Read),
+        endpoints(&config, "example.com/badly", Action::Read),
         ["https example.com/badly"]
     );
 }
@@ -214,7 +216,7 @@ fn the_first_table_of_a_prefix_counts() {
         "[[registry]]\nlocation = \"example.com\"\ninsecure = true\n[[registry]]\nlocation = \"example.com/\"\n",
     );
     assert_eq!(
-        ways(&config, "example.com/a", Action::Read),
+        endpoints(&config, "example.com/a", Action::Read),
         ["either example.com/a insecure"]
     );
 }
@@ -267,7 +269,10 @@ fn keys_of_other_tools_are_passed_over() {
     let text = "credential-helpers = [\"secretservice\"]\nfuture = { a = 1 }\n\
         [[registry]]\nlocation = \"example.com\"\nnew = 3\n";
     let (_files, config) = config_of(text);
-    assert_eq!(ways(&config, "example.com/a", Action::Read), ["https example.com/a"]);
+    assert_eq!(
+        endpoints(&config, "example.com/a", Action::Read),
+        ["https example.com/a"]
+    );
     config_of("[registries.search]\nregistries = []\n[registries.block]\nregistries = []\n");
 }
 

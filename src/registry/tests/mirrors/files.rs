@@ -11,10 +11,10 @@ async fn tags_and_digests_are_asked_for_where_they_may_be() {
     scene.conf("pull-from-mirror = \"digest-only\"");
     let repository = scene.repository();
     repository.resolve(&latest()).await.unwrap();
-    assert_eq!((scene.mirror.seen().len(), scene.upstream.seen().len()), (0, 1));
+    assert_eq!((scene.mirror.requests().len(), scene.upstream.requests().len()), (0, 1));
     repository.resolve(&by_digest()).await.unwrap();
     read(&repository).await.unwrap();
-    assert_eq!((scene.mirror.seen().len(), scene.upstream.seen().len()), (2, 1));
+    assert_eq!((scene.mirror.requests().len(), scene.upstream.requests().len()), (2, 1));
 }
 
 #[tokio::test]
@@ -23,18 +23,18 @@ async fn what_a_tag_of_a_mirror_names_is_read_there() {
     scene.conf("pull-from-mirror = \"tag-only\"");
     let repository = scene.repository();
     read(&repository).await.unwrap();
-    assert_eq!((scene.mirror.seen().len(), scene.upstream.seen().len()), (0, 1));
+    assert_eq!((scene.mirror.requests().len(), scene.upstream.requests().len()), (0, 1));
     repository.resolve(&latest()).await.unwrap();
     read(&repository).await.unwrap();
-    assert_eq!((scene.mirror.seen().len(), scene.upstream.seen().len()), (2, 1));
+    assert_eq!((scene.mirror.requests().len(), scene.upstream.requests().len()), (2, 1));
 }
 
 #[tokio::test]
 async fn names_are_rewritten_for_reading_writing_and_mounting() {
-    let answers = |seen: &Seen| match seen.method.as_str() {
+    let answers = |request: &ReceivedRequest| match request.method.as_str() {
         "HEAD" => status(404),
         "POST" => status(201),
-        _ => whole(seen),
+        _ => whole(request),
     };
     let scene = Scene::new(answers, answers).await;
     let upstream = &scene.upstream.host;
@@ -79,18 +79,18 @@ async fn what_is_blocked_is_not_asked_for() {
             "{text}"
         );
     }
-    assert_eq!(scene.upstream.seen().len(), 0);
+    assert_eq!(scene.upstream.requests().len(), 0);
 }
 
 #[tokio::test]
 async fn headers_of_hosts_toml_go_to_their_host_alone() {
     let storage = Server::start(|_| status(200).body(CONTENT)).await;
     let away = format!("http://{}/blob", storage.host);
-    let redirecting = move |seen: &Seen| {
-        if seen.path.contains("/blobs/") {
+    let redirecting = move |request: &ReceivedRequest| {
+        if request.path.contains("/blobs/") {
             status(307).with("Location", away.clone())
         } else {
-            whole(seen)
+            whole(request)
         }
     };
     let scene = Scene::new(redirecting, whole).await;
@@ -104,21 +104,21 @@ async fn headers_of_hosts_toml_go_to_their_host_alone() {
     assert!(
         scene
             .mirror
-            .seen()
+            .requests()
             .iter()
-            .all(|seen| seen.header("x-key") == Some("s3cret"))
+            .all(|request| request.header("x-key") == Some("s3cret"))
     );
     assert_eq!(
         (
-            scene.mirror.seen().len(),
-            scene.upstream.seen().len(),
-            storage.seen().len()
+            scene.mirror.requests().len(),
+            scene.upstream.requests().len(),
+            storage.requests().len()
         ),
         (2, 0, 1)
     );
-    assert_eq!(storage.seen()[0].header("x-key"), None);
+    assert_eq!(storage.requests()[0].header("x-key"), None);
     repository.contains(&blob()).await.unwrap();
-    assert_eq!(scene.upstream.seen()[0].header("x-key"), None);
+    assert_eq!(scene.upstream.requests()[0].header("x-key"), None);
 }
 
 #[tokio::test]
@@ -146,7 +146,7 @@ async fn paths_of_hosts_toml_stand_before_the_repository() {
             scene.mirror.lines()
         );
     }
-    assert_eq!(scene.upstream.seen().len(), 0);
+    assert_eq!(scene.upstream.requests().len(), 0);
 }
 
 #[tokio::test]
@@ -158,9 +158,9 @@ async fn a_mirror_without_the_right_to_resolve_is_asked_by_digest_alone() {
     ));
     let repository = scene.repository();
     repository.resolve(&latest()).await.unwrap();
-    assert_eq!((scene.mirror.seen().len(), scene.upstream.seen().len()), (0, 1));
+    assert_eq!((scene.mirror.requests().len(), scene.upstream.requests().len()), (0, 1));
     read(&repository).await.unwrap();
-    assert_eq!((scene.mirror.seen().len(), scene.upstream.seen().len()), (1, 1));
+    assert_eq!((scene.mirror.requests().len(), scene.upstream.requests().len()), (1, 1));
 }
 
 #[tokio::test]

@@ -26,8 +26,8 @@ fn by_digest() -> Selector {
 }
 
 /// A registry with one index and one blob, without authentication.
-fn whole(seen: &Seen) -> Answer {
-    if seen.path.contains("/blobs/") {
+fn whole(request: &ReceivedRequest) -> Answer {
+    if request.path.contains("/blobs/") {
         return status(200).body(CONTENT);
     }
     status(200)
@@ -52,8 +52,8 @@ struct Scene {
 
 impl Scene {
     async fn new(
-        mirror: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
-        upstream: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
+        mirror: impl Fn(&ReceivedRequest) -> Answer + Send + Sync + 'static,
+        upstream: impl Fn(&ReceivedRequest) -> Answer + Send + Sync + 'static,
     ) -> Self {
         let mirror = Server::start(mirror).await;
         let upstream = Server::start(upstream).await;

@@ -34,7 +34,7 @@ async fn what_a_mirror_lacks_comes_from_the_upstream_and_the_mirror_is_asked_aga
     let repository = scene.repository();
     repository.resolve(&latest()).await.unwrap();
     assert_eq!(read(&repository).await.unwrap(), CONTENT);
-    assert_eq!((scene.mirror.seen().len(), scene.upstream.seen().len()), (2, 2));
+    assert_eq!((scene.mirror.requests().len(), scene.upstream.requests().len()), (2, 2));
     assert!(scene.upstream.lines().iter().all(|line| !line.contains("ns=")));
     assert_eq!(scene.notices(), Vec::<String>::new());
 }
@@ -48,7 +48,7 @@ async fn a_mirror_that_fails_is_left_out_for_the_rest_of_the_run() {
         repository.resolve(&latest()).await.unwrap();
         assert_eq!(read(&repository).await.unwrap(), CONTENT);
         assert_eq!(
-            (scene.mirror.seen().len(), scene.upstream.seen().len()),
+            (scene.mirror.requests().len(), scene.upstream.requests().len()),
             (1, 3),
             "{answer}"
         );
@@ -90,18 +90,18 @@ async fn a_mirror_that_is_down_is_passed_over() {
     let repository = scene.repository();
     repository.resolve(&latest()).await.unwrap();
     assert_eq!(read(&repository).await.unwrap(), CONTENT);
-    assert_eq!(scene.upstream.seen().len(), 2);
+    assert_eq!(scene.upstream.requests().len(), 2);
     assert_eq!(scene.notices().len(), 1);
 }
 
 #[tokio::test]
 async fn a_mirror_that_refuses_one_repository_is_asked_for_another() {
     for answer in [401, 403] {
-        let refusing = move |seen: &Seen| {
-            if seen.path.starts_with("/v2/x/") {
+        let refusing = move |request: &ReceivedRequest| {
+            if request.path.starts_with("/v2/x/") {
                 status(answer)
             } else {
-                whole(seen)
+                whole(request)
             }
         };
         let scene = Scene::new(refusing, whole).await;
@@ -121,9 +121,9 @@ async fn a_mirror_that_refuses_one_repository_is_asked_for_another() {
 
 #[tokio::test]
 async fn a_mirror_never_sees_the_upstream_s_credentials() {
-    let wants_login = |seen: &Seen| match seen.authorization() {
+    let wants_login = |request: &ReceivedRequest| match request.authorization() {
         None => status(401).with("WWW-Authenticate", "Basic realm=\"r\""),
-        Some(_) => whole(seen),
+        Some(_) => whole(request),
     };
     let scene = Scene::new(wants_login, wants_login).await;
     let upstream = scene.upstream.options_as("u", "upstream-secret").credentials;
@@ -132,9 +132,15 @@ async fn a_mirror_never_sees_the_upstream_s_credentials() {
         ..scene.options()
     };
     repository(&scene.upstream, options).resolve(&latest()).await.unwrap();
-    assert!(scene.mirror.seen().iter().all(|seen| seen.authorization().is_none()));
+    assert!(
+        scene
+            .mirror
+            .requests()
+            .iter()
+            .all(|request| request.authorization().is_none())
+    );
     assert_eq!(
-        scene.upstream.seen().last().unwrap().authorization(),
+        scene.upstream.requests().last().unwrap().authorization(),
         Some("Basic dTp1cHN0cmVhbS1zZWNyZXQ=")
     );
 
@@ -148,19 +154,19 @@ async fn a_mirror_never_sees_the_upstream_s_credentials() {
     };
     repository(&scene.upstream, options).resolve(&latest()).await.unwrap();
     assert_eq!(
-        scene.mirror.seen().last().unwrap().authorization(),
+        scene.mirror.requests().last().unwrap().authorization(),
         Some("Basic bTptaXJyb3Itc2VjcmV0")
     );
-    assert_eq!(scene.upstream.seen().len(), 0);
+    assert_eq!(scene.upstream.requests().len(), 0);
 }
 
 #[tokio::test]
 async fn a_mirror_s_token_service_gets_no_credentials_of_the_upstream() {
     let token = Server::start(|_| status(200).body(r#"{"token":"of-the-mirror"}"#)).await;
     let realm = format!("Bearer realm=\"http://{}/token\",service=\"s\"", token.host);
-    let wants_token = move |seen: &Seen| match seen.authorization() {
+    let wants_token = move |request: &ReceivedRequest| match request.authorization() {
         None => status(401).with("WWW-Authenticate", realm.clone()),
-        Some(_) => whole(seen),
+        Some(_) => whole(request),
     };
     let scene = Scene::new(wants_token, whole).await;
     let credentials = scene.upstream.options_as("u", "upstream-secret").credentials;
@@ -174,40 +180,40 @@ async fn a_mirror_s_token_service_gets_no_credentials_of_the_upstream() {
     .resolve(&latest())
     .await
     .unwrap();
-    assert_eq!(token.seen().len(), 1);
+    assert_eq!(token.requests().len(), 1);
     assert!(
         token
-            .seen()
+            .requests()
             .iter()
-            .all(|seen| seen.authorization().is_none() && !seen.path.contains("account"))
+            .all(|request| request.authorization().is_none() && !request.path.contains("account"))
     );
     assert_eq!(
-        scene.mirror.seen().last().unwrap().authorization(),
+        scene.mirror.requests().last().unwrap().authorization(),
         Some("Bearer of-the-mirror")
     );
-    assert_eq!(scene.upstream.seen().len(), 0);
+    assert_eq!(scene.upstream.requests().len(), 0);
 }
 
 #[tokio::test]
 async fn content_that_breaks_off_at_a_mirror_goes_on_at_the_upstream() {
     let asked = AtomicUsize::new(0);
-    let breaks_off = move |_: &Seen| match asked.fetch_add(1, Ordering::SeqCst) {
+    let breaks_off = move |_: &ReceivedRequest| match asked.fetch_add(1, Ordering::SeqCst) {
         0 => status(200).with("Content-Length", "7").body(&CONTENT[..3]),
         _ => status(503),
     };
-    let upstream = |seen: &Seen| match seen.header("range") {
+    let upstream = |request: &ReceivedRequest| match request.header("range") {
         Some("bytes=3-") => status(206).with("Content-Range", "bytes 3-6/7").body(&CONTENT[3..]),
         _ => status(500),
     };
     let scene = Scene::new(breaks_off, upstream).await;
     assert_eq!(read(&scene.repository()).await.unwrap(), CONTENT);
-    assert_eq!((scene.mirror.seen().len(), scene.upstream.seen().len()), (2, 1));
+    assert_eq!((scene.mirror.requests().len(), scene.upstream.requests().len()), (2, 1));
     assert_eq!(scene.notices().len(), 1);
 }
 
 #[tokio::test]
 async fn a_mirror_that_gives_something_else_is_not_believed() {
-    let other = |_: &Seen| {
+    let other = |_: &ReceivedRequest| {
         let body = r#"{"schemaVersion":2,"manifests":[],"annotations":{}}"#;
         status(200)
             .with("Content-Type", "application/vnd.oci.image.index.v1+json")
@@ -240,7 +246,7 @@ async fn the_error_is_the_upstream_s_and_names_the_mirrors() {
 
 #[tokio::test]
 async fn nothing_is_written_to_a_mirror_nor_looked_for_there_before_writing() {
-    let accepts = |seen: &Seen| match seen.method.as_str() {
+    let accepts = |request: &ReceivedRequest| match request.method.as_str() {
         "HEAD" => status(404),
         "POST" => status(202).with("Location", "/up"),
         _ => status(201),

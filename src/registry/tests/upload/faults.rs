@@ -103,7 +103,8 @@ async fn an_empty_closing_request_that_fails_is_made_again_where_all_is_kept() {
     let size = 24 * MIB;
     // Interrupted and resumed; then the closing PUT fails without any effect.
     let cut = on_bodies(|number| (number == 0).then_some(MIB));
-    let instead: Rule<Answer> = Box::new(|seen, number| (seen.method == "PUT" && number == 1).then(|| status(502)));
+    let instead: Rule<Answer> =
+        Box::new(|request, number| (request.method == "PUT" && number == 1).then(|| status(502)));
     let fake = Fake::start(Rules {
         cut,
         instead,
@@ -128,23 +129,26 @@ async fn an_empty_closing_request_that_fails_is_made_again_where_all_is_kept() {
 }
 
 /// A registry whose token `t<number>` expires with `lasts`.
-async fn with_tokens(instead: impl Fn(&Seen, &str) -> Option<Answer> + Send + Sync + 'static) -> Server {
+async fn with_tokens(instead: impl Fn(&ReceivedRequest, &str) -> Option<Answer> + Send + Sync + 'static) -> Server {
     let mut server = Server::bind().await;
     let challenge = format!("Bearer realm=\"http://{}/token\"", server.host);
     let issued = Mutex::new(0);
     let state = Mutex::new(State::default());
-    server.serve(move |seen| {
-        if seen.path.starts_with("/token") {
+    server.serve(move |request| {
+        if request.path.starts_with("/token") {
             let mut issued = issued.lock().unwrap();
             *issued += 1;
             return status(200).body(format!(r#"{{"token":"t{issued}"}}"#));
         }
-        let Some(token) = seen.authorization().and_then(|header| header.strip_prefix("Bearer ")) else {
+        let Some(token) = request
+            .authorization()
+            .and_then(|header| header.strip_prefix("Bearer "))
+        else {
             return status(401).with("WWW-Authenticate", challenge.clone());
         };
-        match instead(seen, token) {
+        match instead(request, token) {
             Some(answer) => answer.with("WWW-Authenticate", challenge.clone()),
-            None => state.lock().unwrap().answer(seen, true),
+            None => state.lock().unwrap().answer(request, true),
         }
     });
     server
@@ -164,18 +168,18 @@ async fn upload(server: &Server, content: &[u8]) -> Result<(), StoreError> {
 #[tokio::test]
 async fn a_token_that_ends_on_the_way_is_renewed() {
     // The first token expires with the body of the PUT.
-    let server = with_tokens(|seen, token| (seen.method == "PUT" && token == "t1").then(|| status(401))).await;
+    let server = with_tokens(|request, token| (request.method == "PUT" && token == "t1").then(|| status(401))).await;
     upload(&server, b"content").await.unwrap();
     assert_eq!(
         (server.count("GET /token"), server.count("POST"), server.count("PUT")),
         (2, 3, 2)
     );
-    assert_eq!(server.seen().last().unwrap().authorization(), Some("Bearer t2"));
+    assert_eq!(server.requests().last().unwrap().authorization(), Some("Bearer t2"));
 }
 
 #[tokio::test]
 async fn tokens_that_always_end_are_not_renewed_without_end() {
-    let server = with_tokens(|seen, _| (seen.method == "PUT").then(|| status(401))).await;
+    let server = with_tokens(|request, _| (request.method == "PUT").then(|| status(401))).await;
     let error = upload(&server, b"content").await.unwrap_err();
     assert_eq!(error.error_kind(), ErrorKind::Unauthorized, "{error}");
     assert_eq!(server.count("PUT"), 3);

@@ -90,9 +90,11 @@ async fn chunks_are_gone_on_with_from_what_was_confirmed() {
     let content = content(12 * MIB);
     let directory = tempfile::tempdir().unwrap();
     let cut = on("PATCH", |number| (number == 1).then_some(0));
-    let instead: Rule<Answer> = Box::new(|seen, _| {
-        (seen.method == "PUT" && seen.header("content-range").is_none() && seen.header("content-length") != Some("0"))
-            .then(|| status(413))
+    let instead: Rule<Answer> = Box::new(|request, _| {
+        (request.method == "PUT"
+            && request.header("content-range").is_none()
+            && request.header("content-length") != Some("0"))
+        .then(|| status(413))
     });
     let fake = Fake::start(Rules {
         cut,
@@ -135,8 +137,8 @@ async fn the_entry_is_there_from_the_start_for_its_owner_alone_and_goes_with_the
     let found = Arc::new(Mutex::new(Vec::new()));
     let seen_at_put = Arc::clone(&found);
     let looked = path.clone();
-    let after: Rule<Answer> = Box::new(move |seen, _| {
-        if seen.method == "PUT" {
+    let after: Rule<Answer> = Box::new(move |request, _| {
+        if request.method == "PUT" {
             let modes = files(&looked).into_iter().map(|path| {
                 let name = path.extension().unwrap().to_str().unwrap().to_owned();
                 (name, path.metadata().unwrap().permissions().mode() & 0o777)

@@ -2,7 +2,7 @@
 
 mod faults;
 mod journal;
-mod ladder;
+mod modes;
 mod resume;
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use crate::model::{Descriptor, Digest, MediaType};
 use crate::store::{MemoryStore, StoreError};
 
 /// Decides about a request by the request and its number among those of its method.
-type Rule<T> = Box<dyn Fn(&Seen, usize) -> Option<T> + Send + Sync>;
+type Rule<T> = Box<dyn Fn(&ReceivedRequest, usize) -> Option<T> + Send + Sync>;
 
 /// The registry's deviations from a correct one.
 pub(super) struct Rules {
@@ -42,14 +42,14 @@ impl Default for Rules {
 
 /// Returns a rule for requests of one method, by their number.
 pub(super) fn on<T>(method: &'static str, rule: impl Fn(usize) -> Option<T> + Send + Sync + 'static) -> Rule<T> {
-    Box::new(move |seen, number| if seen.method == method { rule(number) } else { None })
+    Box::new(move |request, number| if request.method == method { rule(number) } else { None })
 }
 
 /// Returns a rule for the requests with bytes of a blob, by their number among all of them.
 pub(super) fn on_bodies<T>(rule: impl Fn(usize) -> Option<T> + Send + Sync + 'static) -> Rule<T> {
     let count = Mutex::new(0);
-    Box::new(move |seen, _| {
-        if seen.header("content-length").is_none_or(|length| length == "0") {
+    Box::new(move |request, _| {
+        if request.header("content-length").is_none_or(|length| length == "0") {
             return None;
         }
         let mut count = count.lock().unwrap();
@@ -87,22 +87,22 @@ impl Fake {
         } = rules;
         let cut = Arc::new(cut);
         let served = Arc::clone(&state);
-        let cut = move |seen: &Seen| {
+        let cut = move |request: &ReceivedRequest| {
             let mut numbers = numbers.lock().unwrap();
-            let number = numbers.entry(seen.method.clone()).or_default();
+            let number = numbers.entry(request.method.clone()).or_default();
             *number += 1;
-            cut(seen, *number - 1)
+            cut(request, *number - 1)
         };
-        server.serve_and_cut(cut, move |seen| {
+        server.serve_and_cut(cut, move |request| {
             let mut state = served.lock().unwrap();
-            let number = state.numbers.entry(seen.method.clone()).or_default();
+            let number = state.numbers.entry(request.method.clone()).or_default();
             *number += 1;
             let number = *number - 1;
-            if let Some(answer) = instead(seen, number) {
+            if let Some(answer) = instead(request, number) {
                 return answer;
             }
-            let answer = state.answer(seen, keeps);
-            after(seen, number).unwrap_or(answer)
+            let answer = state.answer(request, keeps);
+            after(request, number).unwrap_or(answer)
         });
         Self { server, state }
     }
@@ -124,13 +124,14 @@ impl Fake {
 
     /// Returns the requests, each as its method and the position of its bytes.
     pub(super) fn told(&self) -> Vec<String> {
-        let seen = self.server.seen();
-        seen.iter()
+        let requests = self.server.requests();
+        requests
+            .iter()
             .map(
-                |seen| match (seen.header("content-range"), seen.header("content-length")) {
-                    (Some(range), _) => format!("{} {range}", seen.method),
-                    (None, Some(length)) if length != "0" => format!("{} {length}", seen.method),
-                    _ => seen.method.clone(),
+                |request| match (request.header("content-range"), request.header("content-length")) {
+                    (Some(range), _) => format!("{} {range}", request.method),
+                    (None, Some(length)) if length != "0" => format!("{} {length}", request.method),
+                    _ => request.method.clone(),
                 },
             )
             .collect()
@@ -138,7 +139,7 @@ impl Fake {
 
     /// Returns the number of received body bytes.
     pub(super) fn received_bytes(&self) -> usize {
-        self.server.seen().iter().map(|seen| seen.body.len()).sum()
+        self.server.requests().iter().map(|request| request.body.len()).sum()
     }
 
     pub(super) async fn upload(&self, content: &[u8]) -> Result<Descriptor, StoreError> {
@@ -169,41 +170,41 @@ impl Fake {
 }
 
 impl State {
-    fn answer(&mut self, seen: &Seen, keeps: bool) -> Answer {
-        if let Some(digest) = seen.path.strip_prefix("/v2/x/blobs/sha256:") {
+    fn answer(&mut self, request: &ReceivedRequest, keeps: bool) -> Answer {
+        if let Some(digest) = request.path.strip_prefix("/v2/x/blobs/sha256:") {
             let found = self.blobs.get(&format!("sha256:{digest}"));
             return found.map_or(status(404), |blob| {
                 status(200).with("Content-Length", blob.len().to_string())
             });
         }
-        if seen.method == "POST" {
+        if request.method == "POST" {
             self.opened += 1;
             self.sessions.insert(self.opened, (Vec::new(), 0));
             return status(202).with("Location", format!("/up/{}?v=0", self.opened));
         }
-        let Some((session, version)) = place(&seen.path) else {
+        let Some((session, version)) = place(&request.path) else {
             return status(200);
         };
         let Some((bytes, newest)) = self.sessions.get_mut(&session) else {
             return status(404);
         };
-        if version != *newest && matches!(seen.method.as_str(), "PUT" | "PATCH") {
-            self.replays.push(seen.line());
+        if version != *newest && matches!(request.method.as_str(), "PUT" | "PATCH") {
+            self.replays.push(request.line());
         }
-        if seen.method == "DELETE" {
+        if request.method == "DELETE" {
             self.sessions.remove(&session);
             return status(204);
         }
-        if let Some(range) = seen.header("content-range")
+        if let Some(range) = request.header("content-range")
             && range.split_once('-').unwrap().0 != bytes.len().to_string()
         {
             return status(416);
         }
-        if seen.is_cut && !keeps {
+        if request.is_cut && !keeps {
             self.sessions.remove(&session);
             return status(404);
         }
-        bytes.extend_from_slice(&seen.body);
+        bytes.extend_from_slice(&request.body);
         *newest += 1;
         // Before the first bytes: distribution's range for no bytes.
         let range = format!("0-{}", bytes.len().saturating_sub(1));
@@ -212,14 +213,17 @@ impl State {
                 .with("Location", format!("/up/{session}?v={newest}"))
                 .with("Range", range.clone())
         };
-        match seen.method.as_str() {
+        match request.method.as_str() {
             "GET" => located(204),
-            "PUT" if !seen.is_cut || seen.body.len().to_string() == seen.header("content-length").unwrap() => {
+            "PUT" if !request.is_cut || request.body.len().to_string() == request.header("content-length").unwrap() => {
                 let digest = Digest::of(bytes).to_string();
                 let Some((bytes, _)) = self.sessions.remove(&session) else {
                     unreachable!()
                 };
-                if !seen.path.ends_with(&format!("digest={}", digest.replace(':', "%3A"))) {
+                if !request
+                    .path
+                    .ends_with(&format!("digest={}", digest.replace(':', "%3A")))
+                {
                     return status(400).body(r#"{"errors":[{"code":"DIGEST_INVALID"}]}"#);
                 }
                 self.blobs.insert(digest, bytes);

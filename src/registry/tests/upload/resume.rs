@@ -158,7 +158,7 @@ async fn a_registry_that_confirms_less_than_before_is_not_believed() {
 #[tokio::test]
 async fn a_registry_that_does_not_take_the_rest_gets_all_in_a_fresh_session() {
     let cut = on_bodies(|number| (number != 1 && number < 4).then_some(MIB / 2));
-    let instead: Rule<Answer> = Box::new(|seen, _| seen.header("content-range").map(|_| status(416)));
+    let instead: Rule<Answer> = Box::new(|request, _| request.header("content-range").map(|_| status(416)));
     let fake = Fake::start(Rules {
         cut,
         instead,
@@ -188,8 +188,9 @@ async fn a_digest_that_is_wrong_after_a_resume_is_worth_one_more_session() {
         })
     };
     // It reports one byte more than it kept: the rest does not fit.
-    let instead: Rule<Answer> = Box::new(|seen, _| {
-        seen.header("content-range")
+    let instead: Rule<Answer> = Box::new(|request, _| {
+        request
+            .header("content-range")
             .map(|_| status(202).with("Location", "/up/1?v=2"))
     });
     let cut = cut_first(MIB / 2);

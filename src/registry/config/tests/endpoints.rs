@@ -1,4 +1,4 @@
-//! Both kinds of files together, and routes without any file.
+//! Both kinds of files together, and endpoints without any file.
 
 use super::*;
 
@@ -6,7 +6,7 @@ use super::*;
 fn loopback_may_be_without_tls_and_nothing_else_unasked() {
     let files = Files::new();
     let config = files.config();
-    let only = |name: &str| ways(&config, name, Action::Read).remove(0);
+    let only = |name: &str| endpoints(&config, name, Action::Read).remove(0);
     assert_eq!(only("127.0.0.1:5000/a"), "either 127.0.0.1:5000/a");
     assert_eq!(only("localhost:5000/a"), "either localhost:5000/a");
     assert_eq!(only("[::1]:5000/a"), "either [::1]:5000/a");
@@ -36,7 +36,7 @@ fn names_are_rewritten_first_and_then_the_host_s_file_is_read() {
     files.write("certs.d/example.com/hosts.toml", "[host.\"https://never.example\"]\n");
     let config = files.config();
     assert_eq!(
-        ways(&config, "example.com/foo/a", Action::Read),
+        endpoints(&config, "example.com/foo/a", Action::Read),
         [
             "https m.example/foo/a?ns=example.com mirror",
             "https h.example/bar/a?ns=internal.example mirror",
@@ -44,11 +44,11 @@ fn names_are_rewritten_first_and_then_the_host_s_file_is_read() {
         ]
     );
     let upstream = config
-        .routes(&repository("example.com/foo/a"), Action::Push)
+        .endpoints(&repository("example.com/foo/a"), Action::Push)
         .unwrap()
         .remove(0);
     assert_eq!(
-        upstream.endpoint.tls.ca_files,
+        upstream.host.tls.ca_files,
         [files.path("certs.d/internal.example/ca.pem")]
     );
 }
@@ -60,10 +60,10 @@ fn endpoints_of_one_host_are_equal_across_repositories_and_differ_by_terms() {
     );
     let endpoint = |name: &str| {
         config
-            .routes(&repository(name), Action::Read)
+            .endpoints(&repository(name), Action::Read)
             .unwrap()
             .remove(0)
-            .endpoint
+            .host
     };
     assert_eq!(endpoint("example.com/a"), endpoint("example.com/b"));
     assert_ne!(endpoint("example.com/a"), endpoint("example.com/open/a"));
@@ -74,6 +74,9 @@ fn a_broken_hosts_file_stops_its_registry_alone() {
     let files = Files::new();
     files.write("certs.d/bad.example/hosts.toml", "server = 1\n");
     let config = files.config();
-    assert!(config.routes(&repository("bad.example/a"), Action::Read).is_err());
-    assert_eq!(ways(&config, "good.example/a", Action::Read), ["https good.example/a"]);
+    assert!(config.endpoints(&repository("bad.example/a"), Action::Read).is_err());
+    assert_eq!(
+        endpoints(&config, "good.example/a", Action::Read),
+        ["https good.example/a"]
+    );
 }

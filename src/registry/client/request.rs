@@ -4,12 +4,12 @@ use reqwest::Method;
 use reqwest::header::HeaderMap;
 use url::Url;
 
-use super::super::config::{Endpoint, Route};
+use super::super::config::{Endpoint, RepositoryEndpoint};
 use super::super::scope::Scopes;
 use super::super::transport::{Connection, Payload};
 
 /// A request to a registry.
-pub(in crate::registry) struct Call {
+pub(in crate::registry) struct Request {
     /// The action, in the -ing form.
     pub(in crate::registry) action: &'static str,
     pub(in crate::registry) method: Method,
@@ -23,14 +23,14 @@ pub(in crate::registry) struct Call {
 
 /// The repository of a request, as the client sees it.
 #[derive(Clone, Copy)]
-pub(in crate::registry) struct At<'a> {
+pub(in crate::registry) struct RequestContext<'a> {
     pub(in crate::registry) endpoint: &'a Endpoint,
     /// The repository's path; empty for the registry itself.
     pub(in crate::registry) path: &'a str,
     /// Its name in messages.
     pub(in crate::registry) place: &'a str,
-    /// The route, if it is a mirror. A mirror may be disabled while the request waits.
-    pub(in crate::registry) mirror: Option<&'a Route>,
+    /// The endpoint, if it is a mirror. A mirror may be disabled while the request waits.
+    pub(in crate::registry) mirror: Option<&'a RepositoryEndpoint>,
 }
 
 /// The address of a request.
@@ -38,8 +38,6 @@ pub(in crate::registry) struct At<'a> {
 pub(in crate::registry) enum Destination {
     /// Path and query below the registry's `/v2/`.
     Path(String),
-    /// Path and query below the registry's `/v2/`. A redirect to another origin is returned as the reply, not followed.
-    Own(String),
     /// The address of an upload, which may be at another host.
     Address(Url),
 }

@@ -47,8 +47,8 @@ async fn lost_sessions_lead_to_a_stream_and_then_to_chunks() {
 /// Like docker-registry 2.8: an interruption drops the session, so that only confirmed chunks make progress.
 #[tokio::test]
 async fn a_line_that_breaks_every_six_mebibytes_carries_chunks() {
-    let cut: Rule<usize> = Box::new(|seen, _| {
-        let length: usize = seen.header("content-length")?.parse().unwrap();
+    let cut: Rule<usize> = Box::new(|request, _| {
+        let length: usize = request.header("content-length")?.parse().unwrap();
         (length > 6 * MIB).then_some(6 * MIB)
     });
     let fake = Fake::start(Rules {
@@ -66,12 +66,13 @@ async fn a_line_that_breaks_every_six_mebibytes_carries_chunks() {
 #[tokio::test]
 async fn a_chunk_that_is_cut_is_gone_on_with_or_begun_again() {
     for keeps in [true, false] {
-        let cut: Rule<usize> = Box::new(|seen, number| match seen.method.as_str() {
+        let cut: Rule<usize> = Box::new(|request, number| match request.method.as_str() {
             "PATCH" if number == 1 => Some(MIB),
             _ => None,
         });
-        let instead: Rule<Answer> =
-            Box::new(|seen, _| (seen.method == "PUT" && seen.header("content-range").is_none()).then(|| status(413)));
+        let instead: Rule<Answer> = Box::new(|request, _| {
+            (request.method == "PUT" && request.header("content-range").is_none()).then(|| status(413))
+        });
         let fake = Fake::start(Rules {
             keeps,
             cut,
@@ -99,8 +100,8 @@ async fn a_chunk_that_is_cut_is_gone_on_with_or_begun_again() {
 
 #[tokio::test]
 async fn bodies_that_are_too_large_go_in_chunks() {
-    let instead: Rule<Answer> = Box::new(|seen, _| {
-        let length: usize = seen.header("content-length")?.parse().unwrap();
+    let instead: Rule<Answer> = Box::new(|request, _| {
+        let length: usize = request.header("content-length")?.parse().unwrap();
         (length > CHUNK).then(|| status(413))
     });
     let fake = Fake::start(Rules {
@@ -118,8 +119,8 @@ async fn bodies_that_are_too_large_go_in_chunks() {
 #[tokio::test]
 async fn the_registry_says_how_large_a_chunk_must_be() {
     for (asked, bytes) in [("6291456", 6 * MIB), ("1", CHUNK), ("none", CHUNK)] {
-        let instead: Rule<Answer> = Box::new(|seen, _| {
-            let length: usize = seen.header("content-length")?.parse().unwrap();
+        let instead: Rule<Answer> = Box::new(|request, _| {
+            let length: usize = request.header("content-length")?.parse().unwrap();
             (length == SIZE).then(|| status(413))
         });
         let after = on("POST", move |number| {
@@ -148,8 +149,8 @@ async fn the_registry_says_how_large_a_chunk_must_be() {
 #[tokio::test]
 async fn a_registry_without_bodies_in_put_gets_an_empty_one() {
     for code in [404, 405, 501] {
-        let instead: Rule<Answer> = Box::new(move |seen, _| {
-            (seen.method == "PUT" && seen.header("content-length") != Some("0")).then(|| status(code))
+        let instead: Rule<Answer> = Box::new(move |request, _| {
+            (request.method == "PUT" && request.header("content-length") != Some("0")).then(|| status(code))
         });
         let fake = Fake::start(Rules {
             instead,
@@ -167,9 +168,9 @@ async fn a_registry_without_bodies_in_put_gets_an_empty_one() {
 #[tokio::test]
 async fn a_registry_that_refuses_ranges_gets_a_stream() {
     for code in [400, 403, 404, 405, 416, 501] {
-        let instead: Rule<Answer> = Box::new(move |seen, _| match seen.method.as_str() {
-            "PUT" if seen.header("content-length") != Some("0") => Some(status(413)),
-            "PATCH" if seen.header("content-range").is_some() => Some(status(code)),
+        let instead: Rule<Answer> = Box::new(move |request, _| match request.method.as_str() {
+            "PUT" if request.header("content-length") != Some("0") => Some(status(413)),
+            "PATCH" if request.header("content-range").is_some() => Some(status(code)),
             _ => None,
         });
         let fake = Fake::start(Rules {
@@ -216,7 +217,7 @@ async fn a_registry_that_takes_one_put_alone_gets_it_after_losses() {
 
 #[tokio::test]
 async fn a_registry_that_refuses_everything_says_why_once_for_each_manner() {
-    let instead: Rule<Answer> = Box::new(|seen, _| match seen.method.as_str() {
+    let instead: Rule<Answer> = Box::new(|request, _| match request.method.as_str() {
         "PUT" => Some(status(413).body(r#"{"errors":[{"code":"SIZE_INVALID"}]}"#)),
         "PATCH" => Some(status(405)),
         _ => None,
@@ -237,8 +238,8 @@ async fn a_registry_that_refuses_everything_says_why_once_for_each_manner() {
 
 #[tokio::test]
 async fn refusals_are_remembered_for_later_blobs_and_losses_are_not() {
-    let instead: Rule<Answer> = Box::new(|seen, _| {
-        (seen.method == "PUT" && seen.header("content-length").unwrap().len() > 7).then(|| status(413))
+    let instead: Rule<Answer> = Box::new(|request, _| {
+        (request.method == "PUT" && request.header("content-length").unwrap().len() > 7).then(|| status(413))
     });
     let fake = Fake::start(Rules {
         instead,
@@ -274,12 +275,12 @@ async fn after_a_good_chunk_the_own_offset_counts() {
         let mut server = Server::bind().await;
         let body = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&body);
-        server.serve(move |seen| match seen.method.as_str() {
+        server.serve(move |request| match request.method.as_str() {
             "POST" => status(202).with("Location", "/up"),
-            "PUT" if seen.header("content-range").is_none() => status(413),
+            "PUT" if request.header("content-range").is_none() => status(413),
             "PUT" | "PATCH" => {
-                kept.lock().unwrap().extend_from_slice(&seen.body);
-                let answer = if seen.method == "PUT" {
+                kept.lock().unwrap().extend_from_slice(&request.body);
+                let answer = if request.method == "PUT" {
                     status(201)
                 } else {
                     status(code)
@@ -310,8 +311,8 @@ async fn after_a_good_chunk_the_own_offset_counts() {
 /// Servers behind one address that do not share sessions.
 #[tokio::test]
 async fn a_session_that_is_not_known_between_chunks_is_begun_once_more() {
-    let instead: Rule<Answer> = Box::new(|seen, number| match seen.method.as_str() {
-        "PUT" if seen.header("content-range").is_none() => Some(status(413)),
+    let instead: Rule<Answer> = Box::new(|request, number| match request.method.as_str() {
+        "PUT" if request.header("content-range").is_none() => Some(status(413)),
         "PATCH" if number == 1 => Some(status(404)),
         _ => None,
     });
