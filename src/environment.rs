@@ -300,7 +300,6 @@ fn jitter_seed() -> u64 {
 
 /// Returns podman's credential file if `XDG_RUNTIME_DIR` is not set.
 fn default_runtime_file() -> PathBuf {
-    // SAFETY: getuid has no preconditions and cannot fail.
-    let uid = unsafe { libc::getuid() };
+    let uid = rustix::process::getuid().as_raw();
     PathBuf::from(format!("/run/containers/{uid}/auth.json"))
 }

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
-
 use crate::build::BuildError;
 use crate::build::inputs::PlannedPlatform;
+use crate::build::parallel;
 use crate::build::report::PlatformReport;
 use crate::build::run::BuildOptions;
 use crate::check::{
@@ -168,16 +167,12 @@ fn survey(layer: &LayerPlan, opener: &dyn ContentOpener, options: &BuildOptions)
     let look = |(entry, content, interest): &(&Entry, &Content, Interest)| {
         look_at(entry, content, *interest, opener, options).map(|evidence| (entry.path.clone(), evidence))
     };
-    if wanted.len() < WORTH_THREADS {
-        return wanted.iter().map(look).collect();
-    }
-    // Where the system allows no more threads, this one does it all.
-    let Ok(pool) = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build() else {
-        return wanted.iter().map(look).collect();
+    let threads = if wanted.len() < WORTH_THREADS {
+        1
+    } else {
+        options.threads
     };
-    // In the layer's order, so that the same error is reported every time.
-    let looked: Vec<Result<_, BuildError>> = pool.install(|| wanted.par_iter().map(look).collect());
-    looked.into_iter().collect()
+    Ok(parallel::map(&wanted, threads, look)?.into_iter().collect())
 }
 
 /// Looks at one file.

@@ -25,6 +25,7 @@ mod naming;
 mod offline;
 mod outputs;
 mod packing;
+mod parallel;
 mod records;
 mod report;
 mod run;

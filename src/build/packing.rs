@@ -1,15 +1,16 @@
 //! Makes the layers of all platforms: each distinct layer once, several at a time, and only if its bytes are not known
 //! yet.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::build::cache_from::CacheFrom;
 use crate::build::gate::SecretGate;
 use crate::build::layer::{BuiltLayer, PackContext};
+use crate::build::parallel;
 use crate::events::{Event, Item, Observer, Task, Work};
 use crate::model::{LayerPlan, Platform};
-use crate::pack::{HashedLayer, MAX_THREADS, PackError, hash_layer};
+use crate::pack::{HashedLayer, PackError, hash_layer};
 use crate::plan::BuildPlan;
 
 /// Least number of bytes left to read for which a finished layer is uploaded while others are packed. Below it, packing
@@ -125,7 +126,7 @@ impl Packing<'_> {
         };
         let threads = self.context.threads;
         order[..alone].iter().try_for_each(|at| make(*at, threads))?;
-        side_by_side(&order[alone..], threads, |at| make(at, 1))?;
+        parallel::map(&order[alone..], threads, |at| make(*at, 1))?;
         let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
         Ok(results.into_iter().flatten().collect())
     }
@@ -171,44 +172,6 @@ fn outweighing(order: &[usize], layers: &[Distinct<'_>], total_bytes: u64) -> us
         left_bytes <= size_bytes && size_bytes > 0
     };
     order.iter().take_while(outweighs).count()
-}
-
-/// Runs `work` for each of `items` on up to `threads` threads. Of several errors, returns that of the first item.
-fn side_by_side<E: Send>(
-    items: &[usize],
-    threads: usize,
-    work: impl Fn(usize) -> Result<(), E> + Sync,
-) -> Result<(), E> {
-    let next = AtomicUsize::new(0);
-    let failure: Mutex<Option<(usize, E)>> = Mutex::new(None);
-    std::thread::scope(|scope| {
-        let work_off = || {
-            loop {
-                let at = next.fetch_add(1, Ordering::Relaxed);
-                let Some(item) = items.get(at) else { return };
-                if let Err(error) = work(*item) {
-                    // No further item is started.
-                    next.store(items.len(), Ordering::Relaxed);
-                    let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
-                    if failure.as_ref().is_none_or(|(earlier, _)| at < *earlier) {
-                        *failure = Some((at, error));
-                    }
-                    return;
-                }
-            }
-        };
-        for _ in 1..threads.clamp(1, MAX_THREADS).min(items.len()) {
-            // If a thread cannot be started, the current one does the rest of the work.
-            if std::thread::Builder::new().spawn_scoped(scope, work_off).is_err() {
-                break;
-            }
-        }
-        work_off();
-    });
-    match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        Some((_, error)) => Err(error),
-        None => Ok(()),
-    }
 }
 
 /// Returns the platform that a layer belongs to, unless it belongs to several.

@@ -19,9 +19,8 @@ const STICKY: u32 = 0o1000;
 ///
 /// All files are checked only if the directory of a kind or of its version was writable by others.
 pub(super) fn tighten(root: &Path) -> Option<PathBuf> {
-    // SAFETY: geteuid has no preconditions and cannot fail.
     let mut pass = Pass {
-        user: unsafe { libc::geteuid() },
+        user: rustix::process::geteuid().as_raw(),
         exposed: None,
     };
     let is_root_open = pass.tighten_root(root);

@@ -161,11 +161,9 @@ mod tests {
     use super::*;
 
     fn fifo(directory: &Path) -> std::path::PathBuf {
-        use std::os::unix::ffi::OsStrExt as _;
         let path = directory.join("fifo");
-        let name = std::ffi::CString::new(path.as_os_str().as_bytes()).unwrap();
-        // SAFETY: the name ends in NUL.
-        assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+        let owner_only = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, owner_only).unwrap();
         path
     }
 

@@ -129,9 +129,8 @@ fn sockets_and_fifos_are_refused_by_name_unless_they_are_left_out() {
         fixture.list(&fixture.entry("src/c*")),
         Err(FilesError::Refused { .. })
     ));
-    let path = std::ffi::CString::new(fixture.path("src/pipe").as_os_str().as_bytes()).unwrap();
-    // SAFETY: the path ends in NUL.
-    assert_eq!(unsafe { libc::mkfifo(path.as_ptr(), 0o600) }, 0);
+    let owner_only = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mkfifoat(rustix::fs::CWD, fixture.path("src/pipe"), owner_only).unwrap();
     let error = fixture
         .list(&FilesEntry {
             exclude: strings(&["control"]),
@@ -216,16 +215,14 @@ fn layouts_of_its_own_are_left_out_and_those_of_others_packed() {
 #[test]
 fn attributes_are_carried_where_they_are_asked_for() {
     let fixture = Fixture::with(&["src/file"]);
-    let path = std::ffi::CString::new(fixture.path("src/file").as_os_str().as_bytes()).unwrap();
     for name in [
         c"user.kept",
         c"user.other",
         c"user.overlay.opaque",
         c"user.containers.override_stat",
     ] {
-        // SAFETY: path and name end in NUL, and the value has the size that is passed.
-        let result = unsafe { libc::setxattr(path.as_ptr(), name.as_ptr(), b"value".as_ptr().cast(), 5, 0) };
-        assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+        let flags = rustix::fs::XattrFlags::empty();
+        rustix::fs::setxattr(fixture.path("src/file"), name, b"value", flags).unwrap();
     }
     assert!(fixture.list(&fixture.entry("src")).unwrap().items[0].xattrs.is_empty());
     let with = |xattrs: &[&str], from: &str| {
