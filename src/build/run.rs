@@ -23,7 +23,7 @@ use crate::build::records::Records;
 use crate::build::report::{BuildReport, LayerOrigin, LayerReport, PlatformReport};
 use crate::build::secrets::{packed_findings, planned_findings};
 use crate::build::transports::Transports;
-use crate::build::writing::{EagerUpload, check_access, handover, write};
+use crate::build::writing::{EagerUpload, check_access, eager_uploads, write};
 use crate::cache::Cache;
 use crate::check::{Finding, Verdict, gap};
 use crate::events::{Event, Item, Observer, Task, Work};
@@ -169,10 +169,10 @@ pub async fn build(
         .platforms
         .iter()
         .any(|planned| planned.plan.max_size_bytes.is_some());
-    let (handover, ahead) = handover(naming, !is_budgeted && !denies_secrets(&checked.platforms));
+    let (eager, uploads) = eager_uploads(naming, !is_budgeted && !denies_secrets(&checked.platforms));
     let (packed, ahead) = tokio::join!(
-        pack(checked, earlier, handover, options, observer),
-        ahead.copy(naming, transports, observer)
+        pack(checked, earlier, eager, options, observer),
+        uploads.copy(naming, transports, observer)
     );
     // A failed upload is the reason that packing was canceled.
     let ahead = ahead?;
@@ -224,14 +224,7 @@ pub async fn check_build(
             verdict
         });
     }
-    let packed = pack(
-        checked,
-        CacheFrom::default(),
-        EagerUpload::to_nobody(),
-        options,
-        observer,
-    )
-    .await?;
+    let packed = pack(checked, CacheFrom::default(), EagerUpload::none(), options, observer).await?;
     Ok(with_packed(verdict, &packed))
 }
 

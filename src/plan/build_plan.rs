@@ -15,7 +15,7 @@ use crate::model::{
     escape,
 };
 use crate::spec::{ConfigSpec, LayerSpec, PlatformSpec};
-use crate::tree::{Seen, Tree, View};
+use crate::tree::{ReadSet, Tree, View};
 
 /// A base image of one platform, with the facts that a plan needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,7 +136,7 @@ pub fn plan_recording(mut input: PlanInput) -> Result<(BuildPlan, PlanInputs), P
     let workdir = input.config.workdir;
     let spec = input.platform_spec;
     let base = input.base;
-    let seen = Arc::<Mutex<Seen>>::default();
+    let read_set = Arc::<Mutex<ReadSet>>::default();
     let mut layer_warnings = Vec::new();
     let base = base.as_deref();
     let workdir_text = workdir.as_deref();
@@ -146,12 +146,12 @@ pub fn plan_recording(mut input: PlanInput) -> Result<(BuildPlan, PlanInputs), P
         listings,
         workdir_text,
         input.family,
-        &seen,
+        &read_set,
         &mut layer_warnings,
     )?;
     plan.layers = layers.into_iter().map(Arc::new).collect();
     plan.warnings.extend(layer_warnings.iter().cloned());
-    let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
+    let read_set = std::mem::take(&mut *read_set.lock().unwrap_or_else(PoisonError::into_inner));
     Ok((
         plan,
         PlanInputs {
@@ -159,7 +159,7 @@ pub fn plan_recording(mut input: PlanInput) -> Result<(BuildPlan, PlanInputs), P
             workdir,
             accounts,
             layer_warnings,
-            seen,
+            read_set,
         },
     ))
 }
@@ -197,12 +197,12 @@ fn plan_layers(
     listings: Vec<Vec<Listing>>,
     workdir: Option<&str>,
     family: Family,
-    seen: &Arc<Mutex<Seen>>,
+    read_set: &Arc<Mutex<ReadSet>>,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<LayerPlan>, PlanError> {
     let tree = base.map(|base| base.tree.clone()).unwrap_or_default();
     let files = AccountFiles::new(spec, base)?;
-    let mut view = View::noting(tree.clone(), seen.clone());
+    let mut view = View::recording(tree.clone(), read_set.clone());
     let mut first = filesystem::entries(&mut view, spec, &files, None)?;
     let mut layers = Vec::with_capacity(spec.layers.len() + 1);
     for (layer, listings) in spec.layers.iter().zip(listings) {
@@ -217,7 +217,7 @@ fn plan_layers(
     // Only now it is known that no layer provides it. It is still created below the layers, since their own parents are
     // written above it.
     if let Some(path) = lacking_workdir(&view, workdir)? {
-        first = filesystem::entries(&mut View::noting(tree, seen.clone()), spec, &files, Some(&path))?;
+        first = filesystem::entries(&mut View::recording(tree, read_set.clone()), spec, &files, Some(&path))?;
     }
     if !first.is_empty() {
         layers.insert(0, filesystem_layer(first, spec, family));

@@ -12,9 +12,9 @@ mod error;
 mod filesystem;
 mod layer;
 mod owners;
+mod pending;
 mod print;
 mod reuse;
-mod slots;
 mod sources;
 #[cfg(test)]
 mod tests;
