@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::node::{Node, Tree};
+use super::file_tree::Tree;
+use super::node::Node;
 use crate::model::EntryPath;
 
 /// Greatest number of recorded results. Layers on separate paths need some dozens; layers that write throughout a base

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::cursor::Cursor;
-use super::node::{Node, Tree, below};
+use super::file_tree::{Tree, below};
+use super::node::Node;
 use super::read_set::ReadSet;
 use super::resolve::{ResolveError, walk};
 use crate::model::EntryPath;
@@ -120,8 +121,8 @@ impl View {
         self.base.below(path).any(|(path, _)| !self.changes.contains_key(path))
     }
 
-    /// Applies the nodes of a layer, sorted by path, without duplicates. Each replaces the node at its path; one that is
-    /// not a directory also replaces everything below. Whiteouts are no nodes: the caller removes what they hide first.
+    /// Applies the nodes of a layer, sorted by path, without duplicates. Each replaces the node at its path. One that
+    /// is not a directory also replaces everything below. Whiteouts are no nodes: what they hide must be removed first.
     ///
     /// The lookups for this are not recorded unless a directory is replaced: whether a base image has one there changes
     /// only the results of later lookups, and those are recorded.
