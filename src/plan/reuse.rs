@@ -2,8 +2,9 @@
 //! images give the same answers to what the first plan looked up, the second plan would have the same layers. Its files
 //! are not listed again then.
 
-use super::build_plan::{BuildPlan, PlanInput, plan_above};
 use super::error::PlanError;
+use super::image_plan::plan_above;
+use super::types::{BuildPlan, PlanInput};
 use crate::spec::{From, PlatformSpec};
 use crate::tree::ReadSet;
 
