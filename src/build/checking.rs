@@ -9,8 +9,8 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use crate::build::BuildError;
 use crate::build::inputs::PlannedPlatform;
+use crate::build::options::BuildOptions;
 use crate::build::report::PlatformReport;
-use crate::build::run::BuildOptions;
 use crate::check::{
     Code, Coverage, Evidence, Execution, Finding, Interest, OnDisk, Policy, Subject, Verdict, check, check_variables,
     follow, interest, read_disk_evidence, read_stream_evidence,

@@ -8,7 +8,7 @@ use crate::build::BuildError;
 use crate::build::checking::Room;
 use crate::build::image_reading::{ReadFiles, Reading, Wanted};
 use crate::build::images::{Opened, failed, open_image};
-use crate::build::run::BuildOptions;
+use crate::build::options::BuildOptions;
 use crate::build::transports::Transports;
 use crate::check::{
     Coverage, Execution, Finding, Interest, OnDisk, OwnFile, Subject, check, check_secrets, first_files, follow,
