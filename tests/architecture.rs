@@ -56,7 +56,7 @@ const MODULES: &[(&str, Imports)] = &[
 ];
 
 /// Modules whose files import each other in no circle. The others join as their circles are removed.
-const MODULES_WITHOUT_CIRCLES: &[&str] = &["registry"];
+const MODULES_WITHOUT_CIRCLES: &[&str] = &["registry", "spec", "plan", "tree", "build"];
 
 /// Layout, archive and tree are synchronous inside; they are here for `spawn_blocking` and the traits of store.
 const ASYNC_MODULES: &[&str] = &[
@@ -345,12 +345,13 @@ fn modules_import_only_what_the_table_allows() {
 
 #[test]
 fn files_of_a_module_import_each_other_in_no_circle() {
-    for module in MODULES_WITHOUT_CIRCLES {
+    let circles_of = |module: &&str| {
         let files = rust_files(&format!("src/{module}"));
         assert!(!files.is_empty(), "no files in src/{module}");
         let sources: Vec<Source> = files.iter().map(|(name, text)| Source::read(name, text)).collect();
-        assert_none(circles(&sources));
-    }
+        circles(&sources)
+    };
+    assert_none(MODULES_WITHOUT_CIRCLES.iter().flat_map(circles_of).collect());
 }
 
 #[test]

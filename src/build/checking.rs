@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use crate::build::BuildError;
 use crate::build::inputs::PlannedPlatform;
+use crate::build::options::BuildOptions;
 use crate::build::parallel;
 use crate::build::report::PlatformReport;
-use crate::build::run::BuildOptions;
 use crate::check::{
     Code, Coverage, Evidence, Execution, Finding, Interest, OnDisk, Policy, Subject, Verdict, check, check_variables,
     follow, interest, read_disk_evidence, read_stream_evidence,

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::build::BuildError;
 use crate::build::checking::Room;
-use crate::build::image_reading::{Reading, Seen, Wanted};
+use crate::build::image_reading::{ReadFiles, Reading, Wanted};
 use crate::build::images::{Opened, failed, open_image};
-use crate::build::run::BuildOptions;
+use crate::build::options::BuildOptions;
 use crate::build::transports::Transports;
 use crate::check::{
     Coverage, Execution, Finding, Interest, OnDisk, OwnFile, Subject, check, check_secrets, first_files, follow,
@@ -159,7 +159,7 @@ async fn image_subject(
         observer.event(Event::Note(text));
     }
     let mut subject = unread_subject(&image, platform, &facts, &own);
-    let seen = read_own_files(
+    let files = read_own_files(
         name,
         source,
         &image,
@@ -169,19 +169,19 @@ async fn image_subject(
         task,
     )
     .await?;
-    if seen.is_incomplete {
+    if files.is_incomplete {
         let platform = &subject.platform;
         let text =
             format!("{name} for {platform}: too many scripts and archives, so not all started files were checked");
         observer.event(Event::Note(text));
     }
-    see_files(&mut subject, &facts, &seen);
-    let read = |path: &EntryPath, interest| match place_of(&facts, path).and_then(|place| seen.spool.open(&place)) {
+    see_files(&mut subject, &facts, &files);
+    let read = |path: &EntryPath, interest| match place_of(&facts, path).and_then(|place| files.spool.open(&place)) {
         Some(mut content) => read_evidence(interest, &mut content).map(Some),
         None => Ok(None),
     };
     follow(&mut subject, read).map_err(|cause| scratch_error("cannot read a temporary file in", options)(cause))?;
-    Ok((subject, seen.sighted))
+    Ok((subject, files.sighted))
 }
 
 /// Returns the image as its facts describe it, without any content.
@@ -250,7 +250,7 @@ async fn read_own_files(
     first_own: usize,
     options: &BuildOptions,
     task: &Arc<Task>,
-) -> Result<Seen, BuildError> {
+) -> Result<ReadFiles, BuildError> {
     let reading = Reading::new(wanted, &options.scratch_directory);
     let reading = reading.map_err(scratch_error("cannot create a temporary file in", options))?;
     let reading = Arc::new(Mutex::new(reading));
@@ -270,10 +270,10 @@ async fn read_own_files(
 }
 
 /// Adds the evidence that was collected while the layers were streamed.
-fn see_files(subject: &mut Subject, facts: &Facts, seen: &Seen) {
+fn see_files(subject: &mut Subject, facts: &Facts, files: &ReadFiles) {
     let paths: Vec<EntryPath> = subject.own().keys().cloned().collect();
     for path in paths {
-        if let Some(evidence) = place_of(facts, &path).and_then(|place| seen.evidence.get(&place)) {
+        if let Some(evidence) = place_of(facts, &path).and_then(|place| files.evidence.get(&place)) {
             subject.see(&path, evidence.clone());
         }
     }

@@ -44,7 +44,7 @@ impl Default for Wanted {
 
 /// What was collected from an image's own files.
 #[derive(Default)]
-pub(super) struct Seen {
+pub(super) struct ReadFiles {
     /// Evidence for the rules.
     pub(super) evidence: BTreeMap<Place, Evidence>,
     /// What looks like a secret in them.
@@ -58,7 +58,7 @@ pub(super) struct Seen {
 /// Receives the files of the layers as they are streamed.
 pub(super) struct Reading {
     wanted: BTreeMap<Place, Wanted>,
-    seen: Seen,
+    files: ReadFiles,
 }
 
 impl Reading {
@@ -70,9 +70,9 @@ impl Reading {
         };
         Ok(Self {
             wanted,
-            seen: Seen {
+            files: ReadFiles {
                 spool,
-                ..Seen::default()
+                ..ReadFiles::default()
             },
         })
     }
@@ -84,9 +84,9 @@ impl Reading {
         (&mut *content).take(MAX_WHOLE_BYTES).read_to_end(&mut head)?;
         let mut wanted = self.wanted.get(&place).copied().unwrap_or_default();
         wanted.is_kept &= !head.starts_with(ELF_MAGIC);
-        if wanted.is_kept && !self.seen.spool.has_room_for(wanted.size_bytes) {
+        if wanted.is_kept && !self.files.spool.has_room_for(wanted.size_bytes) {
             wanted.is_kept = false;
-            self.seen.is_incomplete = true;
+            self.files.is_incomplete = true;
         }
         let sightings = if wanted.is_kept || wanted.interest != Interest::Nothing {
             self.spooled(place, wanted, head, content)?
@@ -94,7 +94,7 @@ impl Reading {
             scan_stream(stored, head, content)?
         };
         if !sightings.is_empty() {
-            self.seen.sighted.push(SightedFile {
+            self.files.sighted.push(SightedFile {
                 path: stored.clone(),
                 sightings,
             });
@@ -110,7 +110,7 @@ impl Reading {
         head: Vec<u8>,
         content: &mut dyn Read,
     ) -> io::Result<Vec<crate::secrets::Sighting>> {
-        let spool = &mut self.seen.spool;
+        let spool = &mut self.files.spool;
         let start_bytes = spool.end_bytes;
         spool.append(&head)?;
         let sightings = scan_stream(&place.1, head, &mut Tee { content, spool })?;
@@ -120,9 +120,9 @@ impl Reading {
         };
         if wanted.interest != Interest::Nothing {
             let evidence = read_evidence(wanted.interest, &mut spool.content(span))?;
-            self.seen.evidence.insert(place.clone(), evidence);
+            self.files.evidence.insert(place.clone(), evidence);
         }
-        let spool = &mut self.seen.spool;
+        let spool = &mut self.files.spool;
         if wanted.is_kept {
             spool.spans.insert(place, span);
         } else {
@@ -132,8 +132,8 @@ impl Reading {
     }
 
     /// Returns what was collected so far.
-    pub(super) fn take(&mut self) -> Seen {
-        std::mem::take(&mut self.seen)
+    pub(super) fn take(&mut self) -> ReadFiles {
+        std::mem::take(&mut self.files)
     }
 }
 
@@ -240,14 +240,14 @@ mod tests {
         EntryPath::new(path.as_bytes()).unwrap()
     }
 
-    fn read(seen: &Seen, at: &str) -> Option<String> {
+    fn read(files: &ReadFiles, at: &str) -> Option<String> {
         let mut text = String::new();
-        seen.spool.open(&(0, path(at)))?.read_to_string(&mut text).unwrap();
+        files.spool.open(&(0, path(at)))?.read_to_string(&mut text).unwrap();
         Some(text)
     }
 
     /// Returns what is collected from files that are wanted in this way.
-    fn seen(files: &[(&str, Interest, bool, &[u8])]) -> Seen {
+    fn files(files: &[(&str, Interest, bool, &[u8])]) -> ReadFiles {
         let folder = tempfile::tempdir().unwrap();
         let wanted = files.iter().map(|(at, interest, is_kept, bytes)| {
             let size_bytes = bytes.len() as u64;
@@ -270,24 +270,24 @@ mod tests {
     #[test]
     fn what_is_kept_is_read_in_any_order() {
         let long = "x".repeat(3 * MAX_WHOLE_BYTES as usize);
-        let seen = seen(&[
+        let files = files(&[
             ("a.js", Interest::Nothing, true, b"first"),
             ("b.json", Interest::Whole, false, b"{}"),
             ("c.js", Interest::Nothing, true, long.as_bytes()),
             ("d", Interest::Program, true, b"\x7fELF, and no more"),
             ("e.js", Interest::Head(2), true, b"last"),
         ]);
-        assert_eq!(read(&seen, "e.js").as_deref(), Some("last"));
-        assert_eq!(read(&seen, "c.js").as_deref(), Some(&*long));
-        assert_eq!(read(&seen, "a.js").as_deref(), Some("first"));
+        assert_eq!(read(&files, "e.js").as_deref(), Some("last"));
+        assert_eq!(read(&files, "c.js").as_deref(), Some(&*long));
+        assert_eq!(read(&files, "a.js").as_deref(), Some("first"));
         assert_eq!(
-            (read(&seen, "b.json"), read(&seen, "d"), read(&seen, "f")),
+            (read(&files, "b.json"), read(&files, "d"), read(&files, "f")),
             (None, None, None)
         );
-        assert_eq!(seen.evidence[&(0, path("b.json"))], Evidence::Whole((*b"{}").into()));
-        assert_eq!(seen.evidence[&(0, path("e.js"))], Evidence::Head((*b"la").into()));
-        assert!(matches!(seen.evidence[&(0, path("d"))], Evidence::DamagedElf(_)));
-        assert!(!seen.is_incomplete);
+        assert_eq!(files.evidence[&(0, path("b.json"))], Evidence::Whole((*b"{}").into()));
+        assert_eq!(files.evidence[&(0, path("e.js"))], Evidence::Head((*b"la").into()));
+        assert!(matches!(files.evidence[&(0, path("d"))], Evidence::DamagedElf(_)));
+        assert!(!files.is_incomplete);
     }
 
     #[test]
@@ -311,9 +311,9 @@ mod tests {
         let mut reading = Reading::new(wanted, folder.path()).unwrap();
         reading.file(0, &path("a"), &mut &b"a"[..]).unwrap();
         reading.file(0, &path("b"), &mut &b"b"[..]).unwrap();
-        let seen = reading.take();
-        assert_eq!((read(&seen, "a").as_deref(), read(&seen, "b")), (Some("a"), None));
-        assert!(seen.is_incomplete);
+        let files = reading.take();
+        assert_eq!((read(&files, "a").as_deref(), read(&files, "b")), (Some("a"), None));
+        assert!(files.is_incomplete);
     }
 
     #[test]
@@ -324,11 +324,11 @@ mod tests {
             .unwrap();
         writer.write_all(b"Main-Class: a.Main\n").unwrap();
         let jar = writer.finish().unwrap().into_inner();
-        let seen = seen(&[
+        let files = files(&[
             ("x", Interest::Nothing, true, b"before"),
             ("a.jar", Interest::Nothing, true, &jar),
         ]);
-        let evidence = read_evidence(Interest::Jar, &mut seen.spool.open(&(0, path("a.jar"))).unwrap()).unwrap();
+        let evidence = read_evidence(Interest::Jar, &mut files.spool.open(&(0, path("a.jar"))).unwrap()).unwrap();
         let Evidence::Jar(facts) = evidence else {
             panic!("{evidence:?}")
         };

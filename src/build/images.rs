@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::build::BuildError;
 use crate::build::cache::{BuildCache, KeptFacts};
 use crate::build::documents::{keep_documents, read_documents};
-use crate::build::run::BuildOptions;
+use crate::build::options::BuildOptions;
 use crate::build::transports::Transports;
 use crate::events::{Event, Item, Observer, Task, Work};
 use crate::lock::{Lock, LockedFacts, Pin};

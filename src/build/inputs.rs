@@ -11,7 +11,7 @@ use crate::build::BuildError;
 use crate::build::duplicates;
 use crate::build::images::{Images, PlatformImage};
 use crate::build::naming::Outputs;
-use crate::build::run::BuildOptions;
+use crate::build::options::BuildOptions;
 use crate::check::Policy;
 use crate::files::{self, Archives, FilesError, IgnoreRules, NotLeftOut, UnreadDockerignore};
 use crate::model::{

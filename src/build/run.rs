@@ -1,9 +1,7 @@
 //! Runs a build: resolves and plans every platform, packs, assembles, checks, and only then writes.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use crate::build::BuildError;
 use crate::build::built::BuildOutput;
@@ -17,55 +15,19 @@ use crate::build::inputs::{Disk, PlannedPlatform, plan_platform};
 use crate::build::layer::{BuiltLayer, PackContext};
 use crate::build::locking::{self, LockUpdate};
 use crate::build::naming::Outputs;
+use crate::build::options::BuildOptions;
 use crate::build::outputs;
 use crate::build::packing::{Packing, PlatformLayers, Unfinished};
 use crate::build::records::Records;
 use crate::build::report::{BuildReport, LayerOrigin, LayerReport, PlatformReport};
 use crate::build::secrets::{packed_findings, planned_findings};
 use crate::build::transports::Transports;
-use crate::build::writing::{EagerUpload, check_access, handover, write};
-use crate::cache::Cache;
+use crate::build::writing::{EagerUpload, check_access, eager_uploads, write};
 use crate::check::{Finding, Verdict, gap};
 use crate::events::{Event, Item, Observer, Task, Work};
-use crate::model::{Image, ImageName, Layer, Root};
+use crate::model::{Image, Layer, Root};
 use crate::plan::{BuildPlan, assemble, index, index_annotations};
 use crate::spec::Spec;
-
-/// The options of a build beside the spec. The library does not read the clock, the environment or the home directory.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct BuildOptions {
-    /// `SOURCE_DATE_EPOCH`, else 0: the time of the config and of ocitect's history entries.
-    pub created_s: i64,
-    /// The cache that is kept between builds; `None` stores nothing.
-    pub cache: Option<Cache>,
-    /// Directory of temporary files without a name.
-    pub scratch_directory: PathBuf,
-    /// Number of threads that pack.
-    pub threads: usize,
-    /// Requires every image to be in the lockfile.
-    pub locked: bool,
-    /// Images whose matching layers are reused. These images are trusted.
-    pub cache_from: Vec<ImageName>,
-    /// Start time of the build. If it is `None`, later builds do not treat any layer as unchanged.
-    pub started_at: Option<SystemTime>,
-}
-
-impl BuildOptions {
-    /// Returns the options of a build without a cache, on one thread, at time 0, with temporary files in
-    /// `scratch_directory`.
-    pub fn new(scratch_directory: PathBuf) -> Self {
-        Self {
-            created_s: 0,
-            cache: None,
-            scratch_directory,
-            threads: 1,
-            locked: false,
-            cache_from: Vec::new(),
-            started_at: None,
-        }
-    }
-}
 
 /// A build whose platforms are all planned. Nothing is written yet.
 pub struct PlannedBuild {
@@ -169,10 +131,10 @@ pub async fn build(
         .platforms
         .iter()
         .any(|planned| planned.plan.max_size_bytes.is_some());
-    let (handover, ahead) = handover(naming, !is_budgeted && !denies_secrets(&checked.platforms));
+    let (eager, uploads) = eager_uploads(naming, !is_budgeted && !denies_secrets(&checked.platforms));
     let (packed, ahead) = tokio::join!(
-        pack(checked, earlier, handover, options, observer),
-        ahead.copy(naming, transports, observer)
+        pack(checked, earlier, eager, options, observer),
+        uploads.copy(naming, transports, observer)
     );
     // A failed upload is the reason that packing was canceled.
     let ahead = ahead?;
@@ -224,14 +186,7 @@ pub async fn check_build(
             verdict
         });
     }
-    let packed = pack(
-        checked,
-        CacheFrom::default(),
-        EagerUpload::to_nobody(),
-        options,
-        observer,
-    )
-    .await?;
+    let packed = pack(checked, CacheFrom::default(), EagerUpload::none(), options, observer).await?;
     Ok(with_packed(verdict, &packed))
 }
 

@@ -9,7 +9,7 @@ use crate::build::BuildError;
 use crate::build::changes::{ImageChange, image_change};
 use crate::build::images::Images;
 use crate::build::locking::{self, Need, needs};
-use crate::build::run::BuildOptions;
+use crate::build::options::BuildOptions;
 use crate::build::transports::Transports;
 use crate::events::Observer;
 use crate::lock::{Lock, is_same_platform};

@@ -24,7 +24,7 @@ pub(super) struct EagerUpload(Vec<UnboundedSender<Arc<BuiltLayer>>>);
 
 impl EagerUpload {
     /// Creates a value without receivers.
-    pub fn to_nobody() -> Self {
+    pub fn none() -> Self {
         Self(Vec::new())
     }
 
@@ -39,7 +39,7 @@ pub(super) struct EagerUploads(Vec<Option<UnboundedReceiver<Arc<BuiltLayer>>>>);
 
 /// Returns the sending and the receiving end. Without `is_allowed`, nothing is sent, since the image may still be
 /// refused. Layouts and archives never receive layers ahead of the image.
-pub(super) fn handover(naming: &Outputs, is_allowed: bool) -> (EagerUpload, EagerUploads) {
+pub(super) fn eager_uploads(naming: &Outputs, is_allowed: bool) -> (EagerUpload, EagerUploads) {
     let mut senders = Vec::new();
     let mut receivers = Vec::new();
     for target in &naming.targets {

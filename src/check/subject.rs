@@ -133,7 +133,7 @@ impl Subject {
         }
         drop(view);
         Arc::make_mut(&mut self.own).append(&mut own.into_iter().collect());
-        Arc::make_mut(&mut self.view).lay(nodes);
+        Arc::make_mut(&mut self.view).apply_layer(nodes);
         self
     }
 

@@ -64,9 +64,6 @@ impl Image {
         }
         let mut tree = (*base).clone();
         for entry in entries {
-            if !matches!(entry.kind, EntryKind::Directory) {
-                tree.remove_below(&entry.path);
-            }
             tree.insert(entry.path.clone(), Node::of_entry(entry));
         }
         Ok(Arc::new(tree))

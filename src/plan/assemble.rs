@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::build_plan::{BaseImage, BuildPlan};
 use super::error::PlanError;
+use super::types::{BaseImage, BuildPlan};
 use crate::model::{
     Descriptor, Digest, Document, DocumentError, Family, Image, ImageConfig, ImageIndex, ImageManifest, Layer,
     MediaType, Platform,

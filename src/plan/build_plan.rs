@@ -1,122 +1,16 @@
 //! Converts the input to a plan: the layer `filesystem`, then the layers of the spec, each planned on the image so far.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-
-use bytes::Bytes;
-use serde_json::{Map, Value};
 
 use super::error::PlanError;
 use super::filesystem::{self, AccountFiles};
+use super::image_plan::plan_above;
 use super::reuse::PlanInputs;
-use super::{config, sources};
-use crate::model::{
-    Compression, Descriptor, Digest, Entry, EntryPath, Family, Image, LayerPlan, Listing, PACKED_ANNOTATION, Platform,
-    escape,
-};
-use crate::spec::{ConfigSpec, LayerSpec, PlatformSpec};
-use crate::tree::{Seen, Tree, View};
-
-/// A base image of one platform, with the facts that a plan needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BaseImage {
-    /// Its manifest and config.
-    pub image: Image,
-    /// For a base image from a registry: the full reference, as the spec writes it.
-    pub name: Option<String>,
-    /// Digest of the index that the reference resolves to; `None` for a single manifest.
-    pub index: Option<Digest>,
-    /// Its file tree.
-    pub tree: Arc<Tree>,
-    /// Content of `/etc/passwd`, following links; empty if it does not exist.
-    pub passwd: Bytes,
-    /// Content of `/etc/group`, following links; empty if it does not exist.
-    pub group: Bytes,
-}
-
-impl BaseImage {
-    /// Returns the digest that the reference resolves to: the index, else the manifest.
-    pub fn reference_digest(&self) -> Digest {
-        self.index.unwrap_or(self.image.manifest().descriptor().digest)
-    }
-}
-
-/// All inputs of one platform's plan.
-#[derive(Debug, Clone)]
-pub struct PlanInput {
-    /// The settings of the spec for the platform.
-    pub platform_spec: PlatformSpec,
-    /// Its `[config]`, with the variables of the base image expanded.
-    pub config: ConfigSpec,
-    /// The base image; `None` for `scratch`.
-    pub base: Option<Arc<BaseImage>>,
-    /// For each layer of the spec and each of its `files` entries, the filtered listing.
-    pub listings: Vec<Vec<Listing>>,
-    /// The family of the manifest.
-    pub family: Family,
-    /// Time of the image and of its history, in seconds since 1970.
-    pub created_s: i64,
-}
-
-impl PlanInput {
-    pub(super) fn tree(&self) -> Arc<Tree> {
-        self.base.as_ref().map(|base| base.tree.clone()).unwrap_or_default()
-    }
-
-    /// Returns passwd and group of the base image.
-    pub(super) fn accounts(&self) -> [Bytes; 2] {
-        self.base
-            .as_ref()
-            .map(|base| [base.passwd.clone(), base.group.clone()])
-            .unwrap_or_default()
-    }
-}
-
-/// The plan of one platform: everything is decided, and no content is read yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BuildPlan {
-    /// The platform, as the spec writes it.
-    pub platform: Platform,
-    /// The base image; `None` for `scratch`.
-    pub base: Option<Arc<BaseImage>>,
-    /// The layers above the base image, lowest first. Layers without entries are left out. Platforms with equal layers
-    /// share them.
-    pub layers: Vec<Arc<LayerPlan>>,
-    /// The config, as far as it does not depend on the packed layers.
-    pub config: ConfigPlan,
-    /// The spec's `annotations` for the manifest, without those about the base image.
-    pub annotations: BTreeMap<String, String>,
-    /// The family of the manifest.
-    pub family: Family,
-    /// Limit of the compressed size in bytes, including the base image.
-    pub max_size_bytes: Option<u64>,
-    /// Warnings that do not stop the build.
-    pub warnings: Vec<String>,
-}
-
-/// The config of an image without its layers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConfigPlan {
-    /// The table `config`: that of the base image, with the changes of the spec.
-    pub execution: Map<String, Value>,
-    /// `created` of the image and of its own history entries, in RFC 3339 form.
-    pub created: String,
-}
-
-/// Refuses a platform whose layers have an unsupported form: Windows layers hold files below `Files/` and the registry
-/// in `Hives/`, and nothing else is read.
-///
-/// # Errors
-/// Returns [`PlanError::Windows`] for such a platform.
-pub fn check_platform(platform: &Platform) -> Result<(), PlanError> {
-    if platform.os.eq_ignore_ascii_case("windows") {
-        Err(PlanError::Windows {
-            platform: platform.clone(),
-        })
-    } else {
-        Ok(())
-    }
-}
+use super::sources;
+use super::types::{BaseImage, BuildPlan, PlanInput};
+use crate::model::{Compression, Entry, EntryPath, Family, LayerPlan, Listing, PACKED_ANNOTATION, escape};
+use crate::spec::{LayerSpec, PlatformSpec};
+use crate::tree::{ReadSet, View};
 
 /// Plans one platform. Its layers are in the spec's order. Below them is a layer `filesystem` if users, groups,
 /// directories or the working directory must be created.
@@ -136,7 +30,7 @@ pub fn plan_recording(mut input: PlanInput) -> Result<(BuildPlan, PlanInputs), P
     let workdir = input.config.workdir;
     let spec = input.platform_spec;
     let base = input.base;
-    let seen = Arc::<Mutex<Seen>>::default();
+    let read_set = Arc::<Mutex<ReadSet>>::default();
     let mut layer_warnings = Vec::new();
     let base = base.as_deref();
     let workdir_text = workdir.as_deref();
@@ -146,12 +40,12 @@ pub fn plan_recording(mut input: PlanInput) -> Result<(BuildPlan, PlanInputs), P
         listings,
         workdir_text,
         input.family,
-        &seen,
+        &read_set,
         &mut layer_warnings,
     )?;
     plan.layers = layers.into_iter().map(Arc::new).collect();
     plan.warnings.extend(layer_warnings.iter().cloned());
-    let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
+    let read_set = std::mem::take(&mut *read_set.lock().unwrap_or_else(PoisonError::into_inner));
     Ok((
         plan,
         PlanInputs {
@@ -159,36 +53,9 @@ pub fn plan_recording(mut input: PlanInput) -> Result<(BuildPlan, PlanInputs), P
             workdir,
             accounts,
             layer_warnings,
-            seen,
+            read_set,
         },
     ))
-}
-
-/// Plans everything except the layers.
-pub(super) fn plan_above(input: &PlanInput) -> Result<BuildPlan, PlanError> {
-    let PlanInput {
-        platform_spec: spec,
-        config,
-        base,
-        family,
-        created_s,
-        ..
-    } = input;
-    check_platform(&spec.platform)?;
-    check_family(spec, base.as_deref(), *family)?;
-    let mut warnings = foreign_layers(base.as_deref());
-    let image = base.as_ref().map(|base| &base.image);
-    let config = config::merge(config.clone(), image, *created_s, &mut warnings)?;
-    Ok(BuildPlan {
-        platform: spec.platform.clone(),
-        base: base.clone(),
-        layers: Vec::new(),
-        config,
-        annotations: spec.annotations.clone(),
-        family: *family,
-        max_size_bytes: spec.max_size_bytes,
-        warnings,
-    })
 }
 
 fn plan_layers(
@@ -197,12 +64,12 @@ fn plan_layers(
     listings: Vec<Vec<Listing>>,
     workdir: Option<&str>,
     family: Family,
-    seen: &Arc<Mutex<Seen>>,
+    read_set: &Arc<Mutex<ReadSet>>,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<LayerPlan>, PlanError> {
     let tree = base.map(|base| base.tree.clone()).unwrap_or_default();
     let files = AccountFiles::new(spec, base)?;
-    let mut view = View::noting(tree.clone(), seen.clone());
+    let mut view = View::recording(tree.clone(), read_set.clone());
     let mut first = filesystem::entries(&mut view, spec, &files, None)?;
     let mut layers = Vec::with_capacity(spec.layers.len() + 1);
     for (layer, listings) in spec.layers.iter().zip(listings) {
@@ -217,7 +84,7 @@ fn plan_layers(
     // Only now it is known that no layer provides it. It is still created below the layers, since their own parents are
     // written above it.
     if let Some(path) = lacking_workdir(&view, workdir)? {
-        first = filesystem::entries(&mut View::noting(tree, seen.clone()), spec, &files, Some(&path))?;
+        first = filesystem::entries(&mut View::recording(tree, read_set.clone()), spec, &files, Some(&path))?;
     }
     if !first.is_empty() {
         layers.insert(0, filesystem_layer(first, spec, family));
@@ -281,74 +148,4 @@ fn check_counts(spec: &PlatformSpec, listings: &[Vec<Listing>]) -> Result<(), Pl
         count("listings of a layer", layer.files.len(), listings.len())?;
     }
     Ok(())
-}
-
-/// Refuses what a family cannot express, before anything is packed.
-fn check_family(spec: &PlatformSpec, base: Option<&BaseImage>, family: Family) -> Result<(), PlanError> {
-    if let Some(base) = base {
-        for layer in &base.image.manifest().value().layers {
-            if !layer.media_type.is_layer() {
-                let digest = layer.digest;
-                let media_type = layer.media_type.clone();
-                return Err(PlanError::LayerType { digest, media_type });
-            }
-            let what = || format!("the base layer {}", layer.digest);
-            layer
-                .in_family(family)
-                .ok_or_else(|| PlanError::no_media_type(what(), layer, family))?;
-        }
-    }
-    let layers = spec.layers.iter().map(|layer| (&*layer.name, layer.compression));
-    for (name, compression) in layers.chain([(filesystem::NAME, spec.compression)]) {
-        check_compression(name, compression, family)?;
-    }
-    if family == Family::Docker {
-        refuse_annotations("the image", &spec.annotations)?;
-        for layer in &spec.layers {
-            refuse_annotations(
-                &format!("layer \"{}\"", escape(layer.name.as_bytes())),
-                &layer.annotations,
-            )?;
-        }
-    }
-    Ok(())
-}
-
-fn check_compression(name: &str, compression: Compression, family: Family) -> Result<(), PlanError> {
-    let media_type = compression.media_type();
-    match media_type.in_family(family) {
-        Some(_) => Ok(()),
-        None => {
-            let what = format!("layer \"{}\"", escape(name.as_bytes()));
-            Err(PlanError::NoMediaType {
-                what,
-                media_type,
-                family,
-            })
-        }
-    }
-}
-
-fn refuse_annotations(what: &str, annotations: &BTreeMap<String, String>) -> Result<(), PlanError> {
-    match annotations.keys().next() {
-        Some(name) => Err(PlanError::DockerAnnotations {
-            what: what.to_owned(),
-            name: name.clone(),
-        }),
-        None => Ok(()),
-    }
-}
-
-fn foreign_layers(base: Option<&BaseImage>) -> Vec<String> {
-    let is_foreign = |layer: &&Descriptor| layer.media_type.is_foreign();
-    let layers = base
-        .map(|base| &base.image.manifest().value().layers[..])
-        .unwrap_or_default();
-    let warn = |layer: &Descriptor| {
-        format!(
-            "the base layer {} is foreign: it may be available only at its URLs, not in the registry",
-            layer.digest
-        )
-    };
-    layers.iter().filter(is_foreign).map(warn).collect()
 }

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::build_plan::ConfigPlan;
 use super::error::PlanError;
+use super::types::ConfigPlan;
 use crate::model::Image;
 use crate::spec::{Command, ConfigSpec, Healthcheck};
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::entries::{Attributes, attributes_of, difference, new_entry};
 use super::error::PlanError;
-use super::slots::{Origin, Slot, Slots};
+use super::pending::{Origin, Pending, PendingEntries};
 use crate::model::{
     Content, Entry, EntryKind, EntryPath, EntryPathError, OPAQUE_WHITEOUT, WHITEOUT_PREFIX, escape, nearest,
 };
@@ -28,7 +28,7 @@ pub(super) struct DirectoryAttrs {
 pub(super) struct LayerBuilder<'a> {
     name: &'a str,
     view: &'a mut View,
-    slots: Slots,
+    entries: PendingEntries,
     removed: BTreeSet<EntryPath>,
     /// Directories that were resolved already: the path as the spec writes it, and its target.
     resolved: BTreeMap<EntryPath, Resolved>,
@@ -47,13 +47,13 @@ struct Resolved {
 impl<'a> LayerBuilder<'a> {
     /// Creates a layer without entries on the image so far.
     pub fn new(name: &'a str, view: &'a mut View) -> Self {
-        let slots = Slots::default();
+        let entries = PendingEntries::default();
         let removed = BTreeSet::new();
         let resolved = BTreeMap::new();
         Self {
             name,
             view,
-            slots,
+            entries,
             removed,
             resolved,
             last: None,
@@ -122,8 +122,13 @@ impl<'a> LayerBuilder<'a> {
         parent.join(name).ok()
     }
 
-    /// Places a directory. If the image has it already (also through links), only the changes in `wish` are made.
-    pub fn place_directory(&mut self, path: &EntryPath, wish: DirectoryAttrs, origin: String) -> Result<(), PlanError> {
+    /// Places a directory. If the image has it already (also through links), only the changes in `attrs` are made.
+    pub fn place_directory(
+        &mut self,
+        path: &EntryPath,
+        attrs: DirectoryAttrs,
+        origin: String,
+    ) -> Result<(), PlanError> {
         self.refuse_whiteout(path, || origin.clone())?;
         let Resolved { at, is_new } = self
             .resolve_directory(path)
@@ -136,15 +141,15 @@ impl<'a> LayerBuilder<'a> {
         } else {
             existing_directory(self.view, &at)
         };
-        let unchanged = existing.is_some() && wish.changed_mode.is_none() && wish.changed_owner.is_none();
+        let unchanged = existing.is_some() && attrs.changed_mode.is_none() && attrs.changed_owner.is_none();
         let attributes = match existing {
-            None => wish.new,
+            None => attrs.new,
             Some(node) => {
                 let kept = attributes_of(&node);
-                let mode = wish.changed_mode.unwrap_or(kept.mode);
+                let mode = attrs.changed_mode.unwrap_or(kept.mode);
                 Attributes {
                     mode,
-                    owner: wish.changed_owner.unwrap_or(kept.owner),
+                    owner: attrs.changed_owner.unwrap_or(kept.owner),
                     ..kept
                 }
             }
@@ -162,7 +167,7 @@ impl<'a> LayerBuilder<'a> {
 
     /// Returns `true` if this layer has an entry at a resolved path.
     pub fn has_claim(&self, path: &EntryPath) -> bool {
-        self.slots.slot(path).is_some_and(|slot| slot.origin.is_some())
+        self.entries.find(path).is_some_and(|pending| pending.origin.is_some())
     }
 
     /// Places a file or a link. Links in its parent path are followed; one at the path itself is replaced.
@@ -287,16 +292,16 @@ impl<'a> LayerBuilder<'a> {
     }
 
     fn claim(&mut self, entry: Entry, origin: Option<Origin>) -> Result<(), PlanError> {
-        let Some(slot) = self.slots.slot(&entry.path) else {
-            self.slots.insert(Slot { entry, origin });
+        let Some(pending) = self.entries.find(&entry.path) else {
+            self.entries.insert(Pending { entry, origin });
             return Ok(());
         };
-        match (&slot.origin, &origin) {
+        match (&pending.origin, &origin) {
             (_, None) => {}
-            (None, Some(_)) => self.slots.insert(Slot { entry, origin }),
+            (None, Some(_)) => self.entries.insert(Pending { entry, origin }),
             (Some(first), Some(second)) => {
-                if let Some(difference) = difference(&slot.entry, &entry) {
-                    let first = first.text(&slot.entry.kind);
+                if let Some(difference) = difference(&pending.entry, &entry) {
+                    let first = first.text(&pending.entry.kind);
                     let second = second.text(&entry.kind);
                     let layer = self.name.to_owned();
                     return Err(PlanError::Conflict {
@@ -315,33 +320,32 @@ impl<'a> LayerBuilder<'a> {
     /// Returns the entries, sorted, with parents and whiteouts. Updates the view to the image with this layer.
     pub fn finish(mut self) -> Result<Vec<Entry>, PlanError> {
         self.add_parents()?;
-        // No file replaces a directory; this was checked when it was placed.
-        self.view.extend(
-            self.slots
-                .sorted()
-                .map(|Slot { entry, .. }| (entry.path.clone(), Node::of_entry(entry))),
-        );
+        let nodes = self
+            .entries
+            .sorted()
+            .map(|Pending { entry, .. }| (entry.path.clone(), Node::of_entry(entry)));
+        self.view.apply_layer(nodes.collect());
         if !self.removed.is_empty() {
             self.add_whiteouts()?;
             self.add_parents()?;
         }
-        Ok(self.slots.into_entries())
+        Ok(self.entries.into_entries())
     }
 
     fn add_parents(&mut self) -> Result<(), PlanError> {
         let mut parents = BTreeSet::new();
-        // The parent directory of the previous entry. It is among the slots and was handled already.
+        // The parent directory of the previous entry. It is among the entries and was handled already.
         let mut last: Option<&[u8]> = None;
-        for slot in self.slots.sorted() {
-            let directory = slot.entry.path.parent_bytes();
+        for pending in self.entries.sorted() {
+            let directory = pending.entry.path.parent_bytes();
             if last.replace(directory) == Some(directory) {
                 continue;
             }
-            for parent in ancestors(&slot.entry.path) {
-                match self.slots.slot(&parent) {
+            for parent in ancestors(&pending.entry.path) {
+                match self.entries.find(&parent) {
                     // Its own parents are handled when it is the current entry.
                     Some(found) if found.entry.kind == EntryKind::Directory => break,
-                    Some(found) => return Err(self.parent_not_directory(slot, found)),
+                    Some(found) => return Err(self.parent_not_directory(pending, found)),
                     None if !parents.insert(parent) => break,
                     None => {}
                 }
@@ -349,24 +353,24 @@ impl<'a> LayerBuilder<'a> {
         }
         let made = parents.into_iter().map(|path| {
             let node = existing_directory(self.view, &path).unwrap_or_else(Node::plain_directory);
-            Slot {
+            Pending {
                 entry: new_entry(path, EntryKind::Directory, attributes_of(&node)),
                 origin: None,
             }
         });
-        self.slots.extend(made.collect());
+        self.entries.insert_all(made.collect());
         Ok(())
     }
 
-    fn parent_not_directory(&self, slot: &Slot, parent: &Slot) -> PlanError {
-        let origin_of = |slot: &Slot| match &slot.origin {
-            Some(origin) => origin.text(&slot.entry.kind),
-            None => slot.entry.path.to_string(),
+    fn parent_not_directory(&self, pending: &Pending, parent: &Pending) -> PlanError {
+        let origin_of = |pending: &Pending| match &pending.origin {
+            Some(origin) => origin.text(&pending.entry.kind),
+            None => pending.entry.path.to_string(),
         };
         PlanError::ParentNotDirectory {
             layer: self.name.to_owned(),
-            path: slot.entry.path.clone(),
-            origin: origin_of(slot),
+            path: pending.entry.path.clone(),
+            origin: origin_of(pending),
             parent_origin: origin_of(parent),
         }
     }
@@ -376,7 +380,7 @@ impl<'a> LayerBuilder<'a> {
     /// bring the old contents back.
     fn add_whiteouts(&mut self) -> Result<(), PlanError> {
         for path in std::mem::take(&mut self.removed) {
-            let whiteout = match self.slots.slot(&path).map(|slot| &slot.entry.kind) {
+            let whiteout = match self.entries.find(&path).map(|pending| &pending.entry.kind) {
                 Some(EntryKind::Directory) => path.join(OPAQUE_WHITEOUT),
                 Some(_) => continue,
                 None => {
@@ -391,7 +395,7 @@ impl<'a> LayerBuilder<'a> {
                 content: Content::Bytes(Arc::default()),
             };
             let entry = new_entry(at, kind, Attributes::default());
-            self.slots.insert(Slot {
+            self.entries.insert(Pending {
                 entry,
                 origin: Some(origin.into()),
             });

@@ -10,17 +10,21 @@ mod config;
 mod entries;
 mod error;
 mod filesystem;
+mod image_plan;
 mod layer;
 mod owners;
+mod pending;
 mod print;
 mod reuse;
-mod slots;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod types;
 
 pub use assemble::{assemble, index, index_annotations};
-pub use build_plan::{BaseImage, BuildPlan, PlanInput, check_platform, plan, plan_recording};
+pub use build_plan::{plan, plan_recording};
 pub use config::REQUIRED_ENV_LABEL;
 pub use error::PlanError;
+pub use image_plan::check_platform;
 pub use reuse::PlanInputs;
+pub use types::{BaseImage, BuildPlan, PlanInput};

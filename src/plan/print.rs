@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::build_plan::{BaseImage, BuildPlan};
+use super::types::{BaseImage, BuildPlan};
 use crate::model::{Compression, Content, Digest, Entry, EntryKind, LayerPlan, WHITEOUT_PREFIX, escape};
 
 impl BuildPlan {

@@ -2,10 +2,11 @@
 //! images give the same answers to what the first plan looked up, the second plan would have the same layers. Its files
 //! are not listed again then.
 
-use super::build_plan::{BuildPlan, PlanInput, plan_above};
 use super::error::PlanError;
+use super::image_plan::plan_above;
+use super::types::{BuildPlan, PlanInput};
 use crate::spec::{From, PlatformSpec};
-use crate::tree::Seen;
+use crate::tree::ReadSet;
 
 /// The inputs that a plan's layers depend on.
 #[derive(Debug)]
@@ -17,7 +18,7 @@ pub struct PlanInputs {
     /// Warnings about its layers that are left out because they have no entries.
     pub(super) layer_warnings: Vec<String>,
     /// What the plan looked up in the tree of the base image.
-    pub(super) seen: Seen,
+    pub(super) read_set: ReadSet,
 }
 
 impl PlanInputs {
@@ -30,7 +31,7 @@ impl PlanInputs {
         let is_same = self.says_the_same(&input.platform_spec)
             && self.workdir == input.config.workdir
             && self.accounts == input.accounts()
-            && self.seen.holds(&input.tree());
+            && self.read_set.holds(&input.tree());
         if !is_same {
             return Ok(None);
         }

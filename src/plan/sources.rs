@@ -6,7 +6,7 @@ use super::entries::Attributes;
 use super::error::PlanError;
 use super::layer::{DirectoryAttrs, LayerBuilder};
 use super::owners::owner_ids;
-use super::slots::Origin;
+use super::pending::Origin;
 use crate::model::{Entry, EntryKind, EntryPath, ListedItem, ListedRoot, Listing, escape};
 use crate::spec::{FilesEntry, LayerSpec, LinkEntry, Ownership};
 use crate::tree::{Accounts, View};

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::raw::{Healthcheck, Text, VarTable};
+use super::at::{At, Text};
 
 /// The forms of a value. A form that a type does not implement is a wrong type.
 trait Choice<'de>: Sized {
@@ -98,6 +98,18 @@ impl<'de> Choice<'de> for Var {
     fn table<A: MapAccess<'de>>(fields: A) -> Result<Option<Self>, A::Error> {
         VarTable::deserialize(MapAccessDeserializer::new(fields)).map(|table| Some(Self::Table(table)))
     }
+}
+
+/// The long form of a variable.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct VarTable {
+    /// Name in the environment, and after that in env-files.
+    pub(super) env: Option<Text>,
+    /// Value if it is unset or empty.
+    pub(super) default: Option<Text>,
+    /// Message of the error if it is unset or empty; says how to set it.
+    pub(super) required: Option<Text>,
 }
 
 /// A command: a list of words, or a string for the shell.
@@ -222,4 +234,23 @@ impl<'de> Choice<'de> for HealthcheckChoice {
     fn table<A: MapAccess<'de>>(fields: A) -> Result<Option<Self>, A::Error> {
         Healthcheck::deserialize(MapAccessDeserializer::new(fields)).map(|table| Some(Self::Table(Box::new(table))))
     }
+}
+
+/// `[config.healthcheck]`
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Healthcheck {
+    /// A list that begins with CMD or CMD-SHELL, or a string that the shell runs.
+    pub(super) test: Option<At<Command>>,
+    /// Time between two checks, such as "30s".
+    pub(super) interval: Option<At<DurationText>>,
+    /// Timeout of one check, such as "10s".
+    pub(super) timeout: Option<At<DurationText>>,
+    /// Time after the start in which failures do not count.
+    pub(super) start_period: Option<At<DurationText>>,
+    /// Time between two checks in the start period.
+    pub(super) start_interval: Option<At<DurationText>>,
+    /// Consecutive failures after which the container is unhealthy.
+    #[schemars(extend("minimum" = 0))]
+    pub(super) retries: Option<At<i64>>,
 }

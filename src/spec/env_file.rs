@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::error::SpecError;
-use super::read_bounded;
+use super::reading::read_bounded;
 use crate::model::Pipes;
 
 /// Greatest size of an env-file, in bytes. It has few lines; the limit keeps a wrong file out of memory.

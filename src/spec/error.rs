@@ -217,7 +217,7 @@ impl SourceText {
 }
 
 /// A problem at a place in the text.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Problem {
     pub(super) message: String,
     pub(super) help: Option<String>,

@@ -5,49 +5,12 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
-use super::choice::{
-    Command, DurationText, HealthcheckChoice, ModeText, OwnerText, PortText, TextOrFalse, TextOrInteger, Var,
-};
-
-/// A value and its position in the text, in bytes.
-#[derive(Debug, Clone)]
-pub(super) struct At<T> {
-    pub(super) value: T,
-    pub(super) span: Range<usize>,
-}
-
-/// A string and its place.
-pub(super) type Text = At<String>;
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let spanned = toml::Spanned::deserialize(deserializer)?;
-        Ok(Self {
-            span: spanned.span(),
-            value: spanned.into_inner(),
-        })
-    }
-}
-
-impl<T: JsonSchema> JsonSchema for At<T> {
-    fn inline_schema() -> bool {
-        T::inline_schema()
-    }
-    fn schema_name() -> Cow<'static, str> {
-        T::schema_name()
-    }
-    fn schema_id() -> Cow<'static, str> {
-        T::schema_id()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        T::json_schema(generator)
-    }
-}
+use super::at::{At, Text};
+use super::choice::{Command, HealthcheckChoice, ModeText, OwnerText, PortText, TextOrFalse, TextOrInteger, Var};
 
 /// An ocitect spec: one file describes one image for all its platforms.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -143,15 +106,6 @@ fn mtime_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "anyOf": [{ "type": "integer" }, { "type": "string", "format": "date-time" }], "default": 1 })
 }
 
-impl<T: Default> Default for At<T> {
-    fn default() -> Self {
-        Self {
-            value: T::default(),
-            span: 0..0,
-        }
-    }
-}
-
 /// Names of the families of media types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -167,18 +121,6 @@ pub(super) enum CompressionName {
     Gzip,
     Zstd,
     None,
-}
-
-/// The long form of a variable.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct VarTable {
-    /// Name in the environment, and after that in env-files.
-    pub(super) env: Option<Text>,
-    /// Value if it is unset or empty.
-    pub(super) default: Option<Text>,
-    /// Message of the error if it is unset or empty; says how to set it.
-    pub(super) required: Option<Text>,
 }
 
 /// `[[users]]`
@@ -341,25 +283,6 @@ pub(super) struct Config {
     pub(super) shell: Option<At<Vec<String>>>,
     /// Health check; false removes the health check of the base.
     pub(super) healthcheck: Option<At<HealthcheckChoice>>,
-}
-
-/// `[config.healthcheck]`
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct Healthcheck {
-    /// A list that begins with CMD or CMD-SHELL, or a string that the shell runs.
-    pub(super) test: Option<At<Command>>,
-    /// Time between two checks, such as "30s".
-    pub(super) interval: Option<At<DurationText>>,
-    /// Timeout of one check, such as "10s".
-    pub(super) timeout: Option<At<DurationText>>,
-    /// Time after the start in which failures do not count.
-    pub(super) start_period: Option<At<DurationText>>,
-    /// Time between two checks in the start period.
-    pub(super) start_interval: Option<At<DurationText>>,
-    /// Consecutive failures after which the container is unhealthy.
-    #[schemars(extend("minimum" = 0))]
-    pub(super) retries: Option<At<i64>>,
 }
 
 /// `[check]`

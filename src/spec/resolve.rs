@@ -11,12 +11,14 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+use super::at::At;
 use super::choice::Var;
 use super::convert::{self, Context};
-use super::error::Problem;
-use super::raw::{self, At, Document, ONCE_IN_IMAGE};
+use super::error::{Problem, SourceText};
+use super::raw::{self, Document, ONCE_IN_IMAGE};
+use super::schema::{ConfigSpec, ImageSpec, PlatformSpec};
 use super::variables::{BUILT_IN, BaseEnv, Outside, Scope, Variables, required_is_unset};
-use super::{ConfigSpec, ImageSpec, PlatformSpec, Spec, dollar, merge, shape, template};
+use super::{dollar, merge, shape, template};
 use crate::model::{Platform, escape};
 
 /// The only supported format.
@@ -151,10 +153,10 @@ fn check_platform_tables(document: &DeTable<'_>, image: &ImageSpec) -> Result<()
             span: key.span(),
         };
         let platform = convert::parse_platform(&text)?;
-        if !image.platforms.iter().any(|known| convert::is_same(known, &platform)) {
+        if !image.platforms.iter().any(|known| known.is_same_as(&platform)) {
             return Err(convert::unknown_platform(&platform, &image.platforms, &text.span));
         }
-        if let Some((_, first)) = seen.iter().find(|(known, _)| convert::is_same(known, &platform)) {
+        if let Some((_, first)) = seen.iter().find(|(known, _)| known.is_same_as(&platform)) {
             return Err(Problem::new(&text.span, "two tables for one platform").context(first, "the other one"));
         }
         seen.push((platform, text.span));
@@ -169,9 +171,18 @@ fn read<T: DeserializeOwned>(table: DeTable<'_>, span: Range<usize>) -> Result<T
         .map_err(|error| Problem::new(&error.span().unwrap_or(span), escape(error.message().as_bytes())))
 }
 
+/// What all platforms of a spec share.
+#[derive(Clone, Copy)]
+pub(super) struct Shared<'a> {
+    pub(super) source: &'a SourceText,
+    pub(super) directory: &'a Path,
+    pub(super) outside: &'a Outside,
+    pub(super) image: &'a ImageSpec,
+}
+
 /// The document of one platform, before variables are expanded.
 pub(super) struct Merged<'a> {
-    spec: &'a Spec,
+    shared: Shared<'a>,
     platform: &'a Platform,
     document: DeTable<'a>,
     span: Range<usize>,
@@ -179,11 +190,15 @@ pub(super) struct Merged<'a> {
 }
 
 impl<'a> Merged<'a> {
-    pub(super) fn new(spec: &'a Spec, platform: &'a Platform) -> Result<Self, Problem> {
-        let parsed = parse_toml(&spec.source.text)?;
+    /// Merges the override of a platform into the document.
+    pub(super) fn new(
+        shared: Shared<'a>,
+        parsed: &Spanned<DeTable<'a>>,
+        platform: &'a Platform,
+    ) -> Result<Self, Problem> {
         let span = parsed.span();
-        let mut document = parsed.into_inner();
-        let is_this = |key: &str| key.parse().is_ok_and(|key| convert::is_same(&key, platform));
+        let mut document = parsed.get_ref().clone();
+        let is_this = |key: &str| key.parse().is_ok_and(|key: Platform| key.is_same_as(platform));
         let over = platform_tables(&document)
             .find(|(key, _)| is_this(key.get_ref()))
             .map(|(_, over)| over.clone());
@@ -193,7 +208,7 @@ impl<'a> Merged<'a> {
         }
         let vars = vars(&document)?;
         Ok(Self {
-            spec,
+            shared,
             platform,
             document,
             span,
@@ -204,35 +219,34 @@ impl<'a> Merged<'a> {
     fn variables<'b>(&'b self, base: BaseEnv<'b>) -> Variables<'b> {
         Variables {
             vars: &self.vars,
-            outside: &self.spec.outside,
+            outside: self.shared.outside,
             scope: Scope::Platform(self.platform),
             base,
         }
     }
 
-    /// Converts everything except `[config]`.
+    /// Converts everything except `[config]`, which is checked as far as it does not depend on the base image.
     pub(super) fn platform_spec(&self) -> Result<PlatformSpec, Problem> {
         let mut document = self.document.clone();
         for key in ["vars", "config", "env-files"] {
             document.remove(key);
         }
         self.variables(BaseEnv::Refused)
-            .expand_table(&mut document, &self.spec.source.text)?;
+            .expand_table(&mut document, &self.shared.source.text)?;
         let document = Spanned::new(self.span.clone(), document);
         // Checked again, since a keyword may come from a variable.
         if let Some(problem) = shape::check(&document).into_iter().next() {
             return Err(problem);
         }
         let document: Document = read(document.into_inner(), self.span.clone())?;
-        let source = &self.spec.source;
-        let directory = &self.spec.directory;
-        let short_names = &self.spec.outside.short_names;
         let context = Context {
-            source,
-            directory,
-            short_names,
+            source: self.shared.source,
+            directory: self.shared.directory,
+            short_names: &self.shared.outside.short_names,
         };
-        convert::platform(context, &document, &self.spec.image, self.platform)
+        let spec = convert::platform(context, &document, self.shared.image, self.platform)?;
+        self.check_config()?;
+        Ok(spec)
     }
 
     /// Converts `[config]`, with the base image's environment.
@@ -242,7 +256,7 @@ impl<'a> Merged<'a> {
     }
 
     /// Checks `[config]` as far as possible before the base image is known.
-    pub(super) fn check_config(&self) -> Result<(), Problem> {
+    fn check_config(&self) -> Result<(), Problem> {
         let (config, span) = self.expanded_config(BaseEnv::Unknown)?;
         let depends_on_base = self
             .document
@@ -259,7 +273,8 @@ impl<'a> Merged<'a> {
             return Ok((DeTable::new(), 0..0));
         };
         let mut table = config.get_ref().as_table().cloned().unwrap_or_default();
-        self.variables(base).expand_table(&mut table, &self.spec.source.text)?;
+        self.variables(base)
+            .expand_table(&mut table, &self.shared.source.text)?;
         Ok((table, config.span()))
     }
 
@@ -285,7 +300,7 @@ impl<'a> Merged<'a> {
     /// Returns the dollar signs that only look like variables.
     pub(super) fn dollars(&self) -> dollar::Dollars {
         let vars: Vec<&str> = self.vars.keys().map(String::as_str).collect();
-        dollar::find(&self.document, &vars, &self.spec.source.text)
+        dollar::find(&self.document, &vars, &self.shared.source.text)
     }
 
     /// Returns the ignore file's name, if its variables are set.
@@ -296,7 +311,7 @@ impl<'a> Merged<'a> {
         };
         let text = named.get_ref().as_str()?;
         self.variables(BaseEnv::Refused)
-            .expand(text, &named.span(), &self.spec.source.text)
+            .expand(text, &named.span(), &self.shared.source.text)
             .ok()
     }
 }

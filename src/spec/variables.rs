@@ -10,9 +10,9 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::choice::Var;
+use super::at::Text;
+use super::choice::{Var, VarTable};
 use super::error::Problem;
-use super::raw::{Text, VarTable};
 use super::template::{self, Otherwise, Piece};
 use crate::model::{Platform, ShortNames, escape, nearest};
 

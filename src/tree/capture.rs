@@ -8,7 +8,8 @@ use std::io::{self, Read, Seek as _, Write as _};
 use object::read::ReadCache;
 
 use super::error::LayerError;
-use super::node::{Node, NodeKind, Tree};
+use super::file_tree::Tree;
+use super::node::{Node, NodeKind};
 use super::packages::{MAX_DATABASE_BYTES, Package, PackageSystem, read_packages};
 use super::rpm::{MAX_RPM_DATABASE_BYTES, read_rpm};
 use crate::elf::ElfFacts;

@@ -8,7 +8,8 @@ use std::io::Read;
 
 use super::entries::{Entries, unknown_type};
 use super::error::LayerError;
-use super::node::{Node, NodeKind, Tree};
+use super::file_tree::Tree;
+use super::node::{Node, NodeKind};
 use super::resolve::ResolveError;
 use crate::model::{EntryPath, MAX_LINK_TARGETS_BYTES, MAX_NAMES_BYTES, OPAQUE_WHITEOUT, WHITEOUT_PREFIX};
 use crate::tar::{Entry, EntryKind};

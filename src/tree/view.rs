@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::cursor::Cursor;
-use super::node::{Node, Tree, below};
+use super::file_tree::{Tree, below};
+use super::node::Node;
+use super::read_set::ReadSet;
 use super::resolve::{ResolveError, walk};
-use super::seen::Seen;
 use crate::model::EntryPath;
 
 /// The image so far: a base image's tree, and the changes of the layers above it.
@@ -16,7 +17,7 @@ pub struct View {
     /// `None` hides the base image's entry at a path.
     changes: BTreeMap<EntryPath, Option<Node>>,
     /// Records the lookups in the base image's tree, if requested.
-    seen: Option<Arc<Mutex<Seen>>>,
+    read_set: Option<Arc<Mutex<ReadSet>>>,
 }
 
 impl View {
@@ -25,27 +26,27 @@ impl View {
         Self {
             base,
             changes: BTreeMap::new(),
-            seen: None,
+            read_set: None,
         }
     }
 
-    /// Creates a view of a base image that records its lookups in `seen`.
-    pub fn noting(base: Arc<Tree>, seen: Arc<Mutex<Seen>>) -> Self {
+    /// Creates a view of a base image that records its lookups in `read_set`.
+    pub fn recording(base: Arc<Tree>, read_set: Arc<Mutex<ReadSet>>) -> Self {
         Self {
-            seen: Some(seen),
+            read_set: Some(read_set),
             ..Self::new(base)
         }
     }
 
-    fn note(&self, what: impl FnOnce(&mut Seen)) {
-        if let Some(seen) = &self.seen {
-            what(&mut seen.lock().unwrap_or_else(PoisonError::into_inner));
+    fn record(&self, what: impl FnOnce(&mut ReadSet)) {
+        if let Some(read_set) = &self.read_set {
+            what(&mut read_set.lock().unwrap_or_else(PoisonError::into_inner));
         }
     }
 
     fn base_node(&self, path: &EntryPath) -> Option<&Node> {
         let node = self.base.node(path);
-        self.note(|seen| seen.note_node(path, node));
+        self.record(|reads| reads.record_node(path, node));
         node
     }
 
@@ -63,7 +64,16 @@ impl View {
         items: impl Iterator<Item = &'a T>,
         path: impl Fn(&'a T) -> &'a EntryPath,
     ) -> impl Iterator<Item = (&'a T, &'a Node)> {
-        self.note(Seen::note_everything);
+        self.record(ReadSet::record_everything);
+        self.nodes_at(items, path)
+    }
+
+    /// Like [`View::standing`], and records nothing.
+    fn nodes_at<'a, T: 'a>(
+        &'a self,
+        items: impl Iterator<Item = &'a T>,
+        path: impl Fn(&'a T) -> &'a EntryPath,
+    ) -> impl Iterator<Item = (&'a T, &'a Node)> {
         let mut changes = Cursor::new(&self.changes);
         let mut base = self.base.cursor();
         items.filter_map(move |item| {
@@ -78,7 +88,7 @@ impl View {
 
     /// Returns all nodes below a path, sorted by the bytes of the paths.
     pub fn below<'a>(&'a self, path: &EntryPath) -> impl Iterator<Item = (&'a EntryPath, &'a Node)> + use<'a> {
-        self.note(Seen::note_everything);
+        self.record(ReadSet::record_everything);
         let mut kept = self
             .base
             .below(path)
@@ -107,37 +117,26 @@ impl View {
             return true;
         }
         // Whenever something of the base is hidden, the whole tree is recorded as read.
-        self.note(|seen| seen.note_below(path, self.base.below(path).next().is_some()));
+        self.record(|reads| reads.record_below(path, self.base.below(path).next().is_some()));
         self.base.below(path).any(|(path, _)| !self.changes.contains_key(path))
     }
 
-    /// Inserts a node at a path, replacing an existing one. If the node is not a directory, nodes below it are removed.
-    pub fn insert(&mut self, path: EntryPath, node: Node) {
-        if !node.is_directory() {
-            self.remove_below(&path);
-        }
-        self.changes.insert(path, Some(node));
-    }
-
-    /// Inserts nodes, sorted by path, without duplicates. Nodes below one that is not a directory are not removed, so
-    /// there must be none. Cheaper than [`View::insert`] for each node: a map that is filled at once has no unused
-    /// capacity.
-    pub fn extend(&mut self, nodes: impl Iterator<Item = (EntryPath, Node)>) {
-        self.changes
-            .append(&mut nodes.map(|(path, node)| (path, Some(node))).collect());
-    }
-
-    /// Inserts all nodes of a layer, sorted by path, without duplicates, like [`View::insert`] for each.
-    pub fn lay(&mut self, nodes: Vec<(EntryPath, Node)>) {
+    /// Applies the nodes of a layer, sorted by path, without duplicates. Each replaces the node at its path. One that
+    /// is not a directory also replaces everything below. Whiteouts are no nodes: what they hide must be removed first.
+    ///
+    /// The lookups for this are not recorded unless a directory is replaced: whether a base image has one there changes
+    /// only the results of later lookups, and those are recorded.
+    pub fn apply_layer(&mut self, nodes: Vec<(EntryPath, Node)>) {
         let leaves = nodes.iter().filter(|(_, node)| !node.is_directory());
-        let standing = self.standing(leaves, |(path, _)| path);
-        let replaced: Vec<EntryPath> = standing
+        let replaced: Vec<EntryPath> = self
+            .nodes_at(leaves, |(path, _)| path)
             .filter(|(_, node)| node.is_directory())
             .map(|((path, _), _)| path.clone())
             .collect();
         for path in replaced {
             self.remove_below(&path);
         }
+        // A map that is filled at once has no unused capacity.
         self.changes
             .append(&mut nodes.into_iter().map(|(path, node)| (path, Some(node))).collect());
     }
@@ -150,7 +149,7 @@ impl View {
 
     /// Removes everything below a path (an opaque whiteout).
     pub fn remove_below(&mut self, path: &EntryPath) {
-        self.note(Seen::note_everything);
+        self.record(ReadSet::record_everything);
         let changed = below(&self.changes, path).map(|(path, _)| path.clone());
         let doomed: Vec<EntryPath> = self
             .base
@@ -265,7 +264,7 @@ mod tests {
     #[test]
     fn changes_hide_and_replace_what_the_base_has() {
         let mut view = view(&[], &["a/b", "a/c"]);
-        view.insert(path("a/d"), Node::plain_directory());
+        view.apply_layer(vec![(path("a/d"), Node::plain_directory())]);
         view.remove(&path("a/b"));
         let names: Vec<_> = view.below(&path("a")).map(|(path, _)| path.to_string()).collect();
         assert_eq!(names, ["/a/c", "/a/d"]);

@@ -47,7 +47,7 @@ async fn built() -> BuildOutput {
     let (checked, verdict) = check_files(planned, false, &options, &observer).await.unwrap();
     assert_eq!(verdict.error_count(), 0);
     let earlier = CacheFrom::read(&[], &naming.platforms, &transports, &observer).await;
-    let packed = pack(checked, earlier, EagerUpload::to_nobody(), &options, &observer)
+    let packed = pack(checked, earlier, EagerUpload::none(), &options, &observer)
         .await
         .unwrap();
     gather(&spec, &packed).unwrap()

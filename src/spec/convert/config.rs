@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::super::at::{At, Text};
 use super::super::choice::{self, HealthcheckChoice, PortText, TextOrFalse};
 use super::super::error::Problem;
-use super::super::raw::{self, At, Text};
+use super::super::raw;
 use super::super::{Command, ConfigSpec, Healthcheck};
-use super::image_path;
-use super::values::duration_ns;
+use super::values::{duration_ns, image_path};
 use crate::model::{escape, nearest};
 
 /// Linux's last signal number, SIGRTMAX.

@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 
+use super::super::at::{At, Text};
 use super::super::error::Problem;
-use super::super::raw::{self, At, Text};
+use super::super::raw;
 use super::super::{FilesEntry, From};
-use super::image::ownership;
-use super::{Context, image_path};
+use super::context::Context;
+use super::inherited::ownership;
+use super::values::image_path;
 use crate::model::{capability, escape, nearest, xattr_pattern_owner};
 
 /// Prefixes of a `from` that names an image.

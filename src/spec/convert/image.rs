@@ -1,15 +1,16 @@
 //! Converts `[image]`, `[[users]]`, `[[groups]]`, `[[dirs]]` and `[check]`.
 
-use std::collections::BTreeMap;
-
+use super::super::at::{At, Text};
 use super::super::error::Problem;
-use super::super::raw::{self, At, CompressionName, Document, MediaTypes, Text};
-use super::super::{
-    Base, CheckSpec, DEFAULT_MTIME_S, DirSpec, Group, IgnoreFile, ImageSpec, Ownership, PlatformSpec, User,
+use super::super::raw::{self, Document, MediaTypes};
+use super::super::{Base, CheckSpec, DEFAULT_MTIME_S, DirSpec, Group, IgnoreFile, ImageSpec, PlatformSpec, User};
+use super::context::Context;
+use super::inherited::{check_family, compression, ownership};
+use super::layers;
+use super::values::{
+    account_name, annotations, id, image_path, image_path_below_root, mode, mtime_s, owner, parse_platform, size_bytes,
 };
-use super::values::{account_name, id, mode, mtime_s, owner, size_bytes};
-use super::{Context, annotations, image_path_below_root, is_same, layers};
-use crate::model::{Compression, Family, Platform, Reference, Repository, Tag, escape};
+use crate::model::{Family, Platform, Reference, Repository, Tag, escape};
 
 /// The default ignore file.
 pub(in super::super) const DEFAULT_IGNORE_FILE: &str = ".ocitectignore";
@@ -87,7 +88,7 @@ fn platforms(platforms: &At<Vec<Text>>) -> Result<Vec<Platform>, Problem> {
     let mut parsed: Vec<Platform> = Vec::new();
     for text in &platforms.value {
         let platform = parse_platform(text)?;
-        if let Some(at) = parsed.iter().position(|known| is_same(known, &platform)) {
+        if let Some(at) = parsed.iter().position(|known| known.is_same_as(&platform)) {
             return Err(
                 Problem::new(&text.span, format!("{platform} is the same platform as {}", parsed[at]))
                     .context(&platforms.value[at].span, "the same platform"),
@@ -100,11 +101,6 @@ fn platforms(platforms: &At<Vec<Text>>) -> Result<Vec<Platform>, Problem> {
     } else {
         Ok(parsed)
     }
-}
-
-/// Parses a platform of the spec. Unknown names are refused, since an image for them can be neither checked nor pulled.
-pub(in super::super) fn parse_platform(text: &Text) -> Result<Platform, Problem> {
-    Platform::parse_known(&text.value).map_err(|error| Problem::of(&text.span, &error))
 }
 
 /// Converts the merged document of one platform.
@@ -181,81 +177,6 @@ fn ignore_file(context: Context<'_>, named: Option<&Text>) -> Result<IgnoreFile,
     }
 }
 
-/// Converts the owner and modes of one level.
-pub(super) fn ownership(
-    said_owner: Option<&At<super::super::choice::OwnerText>>,
-    said_mode: Option<&At<super::super::choice::ModeText>>,
-    said_dir_mode: Option<&At<super::super::choice::ModeText>>,
-) -> Result<Ownership, Problem> {
-    Ok(Ownership {
-        owner: said_owner.map(owner).transpose()?,
-        mode: said_mode.map(mode).transpose()?,
-        dir_mode: said_dir_mode.map(mode).transpose()?,
-    })
-}
-
-/// Returns the compression of a layer or the image: its own, else that of `outer`, else gzip.
-pub(super) fn compression(
-    name: Option<&At<CompressionName>>,
-    level: Option<&At<i64>>,
-    outer: Option<Compression>,
-) -> Result<Compression, Problem> {
-    let name = match (name, outer) {
-        (Some(name), _) => name.value,
-        (None, Some(Compression::Zstd(_))) => CompressionName::Zstd,
-        (None, Some(Compression::None)) => CompressionName::None,
-        (None, Some(Compression::Gzip(_)) | None) => CompressionName::Gzip,
-    };
-    let (range, default, make, text) = match name {
-        CompressionName::Gzip => {
-            let make = Compression::Gzip as fn(i32) -> Compression;
-            (Compression::GZIP_LEVELS, Compression::GZIP_DEFAULT_LEVEL, make, "gzip")
-        }
-        CompressionName::Zstd => {
-            let make = Compression::Zstd as fn(i32) -> Compression;
-            (Compression::ZSTD_LEVELS, Compression::ZSTD_DEFAULT_LEVEL, make, "zstd")
-        }
-        CompressionName::None => {
-            let said = level.map(|level| Problem::new(&level.span, "`level` has no effect without compression"));
-            return said.map_or(Ok(Compression::None), Err);
-        }
-    };
-    let Some(level) = level else {
-        let inherited = outer.filter(|outer| std::mem::discriminant(outer) == std::mem::discriminant(&make(default)));
-        return Ok(inherited.unwrap_or_else(|| make(default)));
-    };
-    i32::try_from(level.value)
-        .ok()
-        .filter(|level| range.contains(level))
-        .map(make)
-        .ok_or_else(|| {
-            let message = format!("{text} supports levels {} to {}", range.start(), range.end());
-            Problem::new(&level.span, message)
-        })
-}
-
-/// Refuses annotations and zstd in Docker's manifests, which support neither.
-pub(super) fn check_family(
-    family: Family,
-    compression: Compression,
-    said: Option<&At<CompressionName>>,
-    annotations: &At<BTreeMap<String, Text>>,
-) -> Result<(), Problem> {
-    if let Some(said) = said.filter(|_| compression.media_type().in_family(family).is_none()) {
-        return Err(
-            Problem::new(&said.span, "Docker's media types do not support this compression")
-                .help("use compression = \"gzip\", or media-types = \"oci\""),
-        );
-    }
-    if family == Family::Docker && !annotations.value.is_empty() {
-        return Err(
-            Problem::new(&annotations.span, "Docker's manifests do not support annotations")
-                .help("use labels, or media-types = \"oci\""),
-        );
-    }
-    Ok(())
-}
-
 fn users(context: Context<'_>, users: &[At<raw::User>]) -> Result<Vec<User>, Problem> {
     let mut made: Vec<User> = Vec::new();
     for (at, user) in users.iter().enumerate() {
@@ -302,7 +223,7 @@ fn account_path(text: &Text) -> Result<String, Problem> {
             "a path in passwd must not contain colons or control characters",
         ));
     }
-    super::image_path(text)
+    image_path(text)
 }
 
 fn groups(context: Context<'_>, groups: &[At<raw::Group>]) -> Result<Vec<Group>, Problem> {

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use super::super::at::{At, Text};
 use super::super::error::Problem;
-use super::super::raw::{self, At};
+use super::super::raw;
 use super::super::{ImageSpec, LayerSpec, LinkEntry, Ownership, Remove};
-use super::image::{check_family, compression, ownership, parse_platform};
-use super::values::owner;
-use super::{Context, annotations, files, image_path_below_root, is_same};
+use super::context::Context;
+use super::files;
+use super::inherited::{check_family, compression, ownership};
+use super::values::{annotations, image_path_below_root, owner, parse_platform};
 use crate::model::{Platform, escape, nearest};
 
 /// The name of the first layer, with users, groups and directories. It has no entry in the spec.
@@ -26,7 +28,7 @@ pub(super) struct LayerContext<'a> {
 
 /// Converts the layers of this platform. Layers of other platforms are checked too.
 pub(super) fn layers(around: &LayerContext<'_>, layers: &[At<raw::Layer>]) -> Result<Vec<LayerSpec>, Problem> {
-    let mut names: BTreeMap<&str, &raw::Text> = BTreeMap::new();
+    let mut names: BTreeMap<&str, &Text> = BTreeMap::new();
     let mut made = Vec::new();
     for layer in layers.iter().map(|layer| &layer.value) {
         check_name(&layer.name)?;
@@ -42,7 +44,7 @@ pub(super) fn layers(around: &LayerContext<'_>, layers: &[At<raw::Layer>]) -> Re
     Ok(made)
 }
 
-fn check_name(name: &raw::Text) -> Result<(), Problem> {
+fn check_name(name: &Text) -> Result<(), Problem> {
     if name.value == FILESYSTEM_LAYER {
         return Err(Problem::new(
             &name.span,
@@ -69,10 +71,10 @@ fn is_for(around: &LayerContext<'_>, layer: &raw::Layer) -> Result<bool, Problem
     let mut is_for = false;
     for text in &only.value {
         let platform = parse_platform(text)?;
-        if !around.image.platforms.iter().any(|known| is_same(known, &platform)) {
+        if !around.image.platforms.iter().any(|known| known.is_same_as(&platform)) {
             return Err(unknown_platform(&platform, &around.image.platforms, &text.span));
         }
-        is_for |= is_same(&platform, around.platform);
+        is_for |= platform.is_same_as(around.platform);
     }
     Ok(is_for)
 }

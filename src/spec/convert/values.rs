@@ -1,14 +1,16 @@
 //! Parses texts with numeric meaning: sizes, durations, times, modes; and owners, IDs, names.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::super::at::{At, Text};
 use super::super::choice::{DurationText, ModeText, OwnerText, TextOrInteger};
 use super::super::error::Problem;
-use super::super::raw::{At, Text};
 use super::super::{NameOrId, Owner};
+use crate::model::{EntryPath, EntryPathError, Platform, WHITEOUT_PREFIX, escape};
 
 /// Greatest ID on Linux: 2³²-1 means "no change" to chown.
 const MAX_ID: u64 = 4_294_967_294;
@@ -218,6 +220,54 @@ fn check_name(name: &str, span: &Range<usize>) -> Result<(), Problem> {
             .help("use up to 32 letters, digits, _, . and -; a name must not begin with -"));
     }
     Ok(())
+}
+
+/// Checks an absolute path in the image, and returns it as written.
+pub(super) fn image_path(text: &Text) -> Result<String, Problem> {
+    let problem = |message: &str| Problem::new(&text.span, message);
+    let shown = escape(text.value.as_bytes());
+    if !text.value.starts_with('/') {
+        return Err(problem(&format!("\"{shown}\" is not an absolute path in the image"))
+            .help("paths in the image begin with /"));
+    }
+    let path = EntryPath::new(text.value.as_bytes()).map_err(|error| {
+        let help = matches!(error, EntryPathError::LeavesRoot(_)).then(|| "write the path without ..".to_owned());
+        Problem {
+            help,
+            ..problem(&error.to_string())
+        }
+    })?;
+    if path.components().any(|name| name.starts_with(WHITEOUT_PREFIX)) {
+        return Err(problem(&format!("\"{shown}\" contains a name that begins with .wh."))
+            .help("rename the file: a .wh. name is a whiteout and deletes files when the image is unpacked"));
+    }
+    Ok(text.value.clone())
+}
+
+/// Like [`image_path`], but refuses the root.
+pub(super) fn image_path_below_root(text: &Text) -> Result<String, Problem> {
+    let path = image_path(text)?;
+    if EntryPath::new(path.as_bytes()).is_ok_and(|path| path.is_root()) {
+        Err(Problem::new(&text.span, "the root of the image is not allowed here"))
+    } else {
+        Ok(path)
+    }
+}
+
+pub(super) fn annotations(table: &At<BTreeMap<String, Text>>) -> Result<BTreeMap<String, String>, Problem> {
+    if table.value.contains_key("") {
+        return Err(Problem::new(&table.span, "the name of an annotation is empty"));
+    }
+    Ok(table
+        .value
+        .iter()
+        .map(|(name, text)| (name.clone(), text.value.clone()))
+        .collect())
+}
+
+/// Parses a platform of the spec. Unknown names are refused, since an image for them can be neither checked nor pulled.
+pub(in super::super) fn parse_platform(text: &Text) -> Result<Platform, Problem> {
+    Platform::parse_known(&text.value).map_err(|error| Problem::of(&text.span, &error))
 }
 
 #[cfg(test)]

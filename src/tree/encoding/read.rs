@@ -8,8 +8,9 @@ use super::write::{APK, DIRECTORY, DPKG, FILE, FILE_ELSEWHERE, MAGIC, RPM, SPECI
 use crate::elf::{ElfClass, ElfFacts, ElfType, Endianness, VersionNeed};
 use crate::model::{Digest, EntryPath};
 use crate::tree::facts::{FACTS_VERSION, Facts};
+use crate::tree::file_tree::Tree;
 use crate::tree::layers::MAX_NODES;
-use crate::tree::node::{Node, NodeKind, Tree, Xattrs};
+use crate::tree::node::{Node, NodeKind, Xattrs};
 use crate::tree::packages::{Package, PackageSystem};
 
 /// Hexadecimal digits of a SHA-256.

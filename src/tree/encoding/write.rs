@@ -7,7 +7,8 @@ use super::columns::{Column, DictionaryWriter, PATHS, TARGETS, TEXTS, Writer, pu
 use crate::elf::{ElfClass, ElfFacts, ElfType, Endianness};
 use crate::model::{EntryPath, Hasher};
 use crate::tree::facts::{FACTS_VERSION, Facts};
-use crate::tree::node::{Node, NodeKind, Tree};
+use crate::tree::file_tree::Tree;
+use crate::tree::node::{Node, NodeKind};
 use crate::tree::packages::{Package, PackageSystem};
 
 /// The first line.

@@ -6,7 +6,7 @@ use crate::model::{Entry, EntryKind, EntryPath};
 
 /// An entry and its origin. The origin is `None` for a directory that is only written as a parent of other entries. An
 /// entry with an origin replaces it.
-pub(super) struct Slot {
+pub(super) struct Pending {
     pub entry: Entry,
     pub origin: Option<Origin>,
 }
@@ -40,15 +40,15 @@ impl From<String> for Origin {
 /// Listings are sorted, so the list usually is too, and a path is found by binary search. Only if entries arrive out of
 /// order, a map with the position of each entry is kept in addition.
 #[derive(Default)]
-pub(super) struct Slots {
-    list: Vec<Slot>,
+pub(super) struct PendingEntries {
+    list: Vec<Pending>,
     /// `None` while the list is sorted. Used for lookups only and never iterated, since it has no order.
     places: Option<HashMap<EntryPath, usize>>,
 }
 
-impl Slots {
-    /// Returns the slot at a path.
-    pub fn slot(&self, path: &EntryPath) -> Option<&Slot> {
+impl PendingEntries {
+    /// Returns the entry at a path.
+    pub fn find(&self, path: &EntryPath) -> Option<&Pending> {
         self.place(path).map(|at| &self.list[at])
     }
 
@@ -60,45 +60,50 @@ impl Slots {
         if last.entry.path < *path {
             return None;
         }
-        self.list.binary_search_by(|slot| slot.entry.path.cmp(path)).ok()
+        self.list.binary_search_by(|pending| pending.entry.path.cmp(path)).ok()
     }
 
-    /// Inserts a slot at its entry's path, replacing an existing one.
-    pub fn insert(&mut self, slot: Slot) {
-        if let Some(at) = self.place(&slot.entry.path) {
-            self.list[at] = slot;
+    /// Inserts an entry at its path, replacing an existing one.
+    pub fn insert(&mut self, pending: Pending) {
+        if let Some(at) = self.place(&pending.entry.path) {
+            self.list[at] = pending;
             return;
         }
-        if self.places.is_none() && self.list.last().is_some_and(|last| last.entry.path > slot.entry.path) {
+        if self.places.is_none()
+            && self
+                .list
+                .last()
+                .is_some_and(|last| last.entry.path > pending.entry.path)
+        {
             let places = self
                 .list
                 .iter()
                 .enumerate()
-                .map(|(at, slot)| (slot.entry.path.clone(), at));
+                .map(|(at, pending)| (pending.entry.path.clone(), at));
             self.places = Some(places.collect());
         }
         if let Some(places) = &mut self.places {
-            places.insert(slot.entry.path.clone(), self.list.len());
+            places.insert(pending.entry.path.clone(), self.list.len());
         }
-        self.list.push(slot);
+        self.list.push(pending);
     }
 
-    /// Inserts slots at paths without a slot. The paths must not contain duplicates.
-    pub fn extend(&mut self, slots: Vec<Slot>) {
-        if slots.is_empty() {
+    /// Inserts entries at paths that have none. The paths must not contain duplicates.
+    pub fn insert_all(&mut self, entries: Vec<Pending>) {
+        if entries.is_empty() {
             return;
         }
         if self.places.is_some() {
-            slots.into_iter().for_each(|slot| self.insert(slot));
+            entries.into_iter().for_each(|pending| self.insert(pending));
         } else {
-            self.list.extend(slots);
+            self.list.extend(entries);
             // Two sorted runs, which a stable sort merges.
             self.list.sort_by(|left, right| left.entry.path.cmp(&right.entry.path));
         }
     }
 
-    /// Returns all slots, sorted by path.
-    pub fn sorted(&self) -> impl Iterator<Item = &Slot> {
+    /// Returns all entries, sorted by path.
+    pub fn sorted(&self) -> impl Iterator<Item = &Pending> {
         let mut order: Vec<usize> = (0..self.list.len()).collect();
         if self.places.is_some() {
             order.sort_unstable_by(|left, right| self.list[*left].entry.path.cmp(&self.list[*right].entry.path));
@@ -108,7 +113,7 @@ impl Slots {
 
     /// Returns the entries, sorted by path.
     pub fn into_entries(self) -> Vec<Entry> {
-        let mut entries: Vec<Entry> = self.list.into_iter().map(|slot| slot.entry).collect();
+        let mut entries: Vec<Entry> = self.list.into_iter().map(|pending| pending.entry).collect();
         if self.places.is_some() {
             entries.sort_unstable_by(|left, right| left.path.cmp(&right.path));
         }
@@ -122,7 +127,7 @@ impl Slots {
 mod tests {
     use super::*;
 
-    fn slot(path: &str, mode: u32) -> Slot {
+    fn pending(path: &str, mode: u32) -> Pending {
         let path = EntryPath::new(path.as_bytes()).unwrap();
         let entry = Entry {
             path,
@@ -132,28 +137,29 @@ mod tests {
             gid: 0,
             xattrs: Default::default(),
         };
-        Slot { entry, origin: None }
+        Pending { entry, origin: None }
     }
 
     #[test]
-    fn slots_are_found_and_replaced_in_whatever_order_they_come() {
+    fn entries_are_found_and_replaced_in_whatever_order_they_come() {
         for order in [
             ["a", "b", "c", "d"],
             ["d", "c", "b", "a"],
             ["a", "c", "b", "d"],
             ["b", "c", "d", "a"],
         ] {
-            let mut slots = Slots::default();
+            let mut entries = PendingEntries::default();
             for path in order {
-                assert!(slots.slot(&slot(path, 0).entry.path).is_none());
-                slots.insert(slot(path, 1));
-                assert_eq!(slots.slot(&slot(path, 0).entry.path).unwrap().entry.mode, 1);
+                assert!(entries.find(&pending(path, 0).entry.path).is_none());
+                entries.insert(pending(path, 1));
+                assert_eq!(entries.find(&pending(path, 0).entry.path).unwrap().entry.mode, 1);
             }
-            slots.insert(slot("b", 2));
-            slots.extend(vec![slot("aa", 3), slot("e", 4)]);
-            let modes = |slots: &Slots| slots.sorted().map(|slot| slot.entry.mode).collect::<Vec<_>>();
-            assert_eq!(modes(&slots), [1, 3, 2, 1, 1, 4]);
-            let entries = slots.into_entries();
+            entries.insert(pending("b", 2));
+            entries.insert_all(vec![pending("aa", 3), pending("e", 4)]);
+            let modes =
+                |entries: &PendingEntries| entries.sorted().map(|pending| pending.entry.mode).collect::<Vec<_>>();
+            assert_eq!(modes(&entries), [1, 3, 2, 1, 1, 4]);
+            let entries = entries.into_entries();
             assert_eq!(
                 entries.iter().map(|entry| entry.path.to_string()).collect::<Vec<_>>(),
                 ["/a", "/aa", "/b", "/c", "/d", "/e"]

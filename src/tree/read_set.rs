@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::node::{Node, Tree};
+use super::file_tree::Tree;
+use super::node::Node;
 use crate::model::EntryPath;
 
 /// Greatest number of recorded results. Layers on separate paths need some dozens; layers that write throughout a base
@@ -11,7 +12,7 @@ const MAX_ANSWERS: usize = 4096;
 
 /// The recorded results of lookups. Another tree with the same results may be used instead.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct ReadSet {
     /// The node at a path.
     nodes: BTreeMap<EntryPath, Option<Node>>,
     /// Whether a path has nodes below it.
@@ -20,7 +21,7 @@ pub struct Seen {
     is_too_much: bool,
 }
 
-impl Seen {
+impl ReadSet {
     /// Returns `true` if `tree` gives the same results.
     pub fn holds(&self, tree: &Tree) -> bool {
         !self.is_too_much
@@ -31,20 +32,20 @@ impl Seen {
                 .all(|(path, has_below)| tree.below(path).next().is_some() == *has_below)
     }
 
-    pub(super) fn note_node(&mut self, path: &EntryPath, node: Option<&Node>) {
+    pub(super) fn record_node(&mut self, path: &EntryPath, node: Option<&Node>) {
         if self.has_room() {
             self.nodes.insert(path.clone(), node.cloned());
         }
     }
 
-    pub(super) fn note_below(&mut self, path: &EntryPath, has_below: bool) {
+    pub(super) fn record_below(&mut self, path: &EntryPath, has_below: bool) {
         if self.has_room() {
             self.below.insert(path.clone(), has_below);
         }
     }
 
     /// Records that the whole tree may have been read.
-    pub(super) fn note_everything(&mut self) {
+    pub(super) fn record_everything(&mut self) {
         self.is_too_much = true;
     }
 
