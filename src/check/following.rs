@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::interest::{Evidence, Interest, MAX_WHOLE_BYTES};
+use super::evidence::{Evidence, Interest, MAX_WHOLE_BYTES};
 use super::jar::MAX_JAR_BYTES;
 use super::javascript::MAX_SCRIPT_BYTES;
 use super::python_source::MAX_SOURCE_BYTES;

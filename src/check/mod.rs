@@ -5,14 +5,20 @@
 
 mod abi;
 mod coverage;
+mod evidence;
 mod execution;
+mod folders;
 mod following;
-mod interest;
 mod jar;
 mod javascript;
+mod leftovers;
 mod loader;
+mod marks;
+mod modes;
+mod node_modules;
 mod own_file;
 mod policy;
+mod python_settings;
 mod python_source;
 mod rules;
 mod sarif;
@@ -25,18 +31,16 @@ use crate::model::{code, finding};
 pub use abi::{Libc, architecture_of};
 pub use code::{Code, Severity};
 pub use coverage::{Coverage, gap};
+pub use evidence::{Evidence, Interest, MAX_WHOLE_BYTES, read_disk_evidence, read_evidence, read_stream_evidence};
 pub use execution::Execution;
 pub use finding::Finding;
 pub use following::{first_files, follow, may_be_followed};
-pub use interest::{
-    Evidence, Interest, MAX_WHOLE_BYTES, interest, read_disk_evidence, read_evidence, read_stream_evidence,
-};
 pub use jar::JarFacts;
 pub use javascript::{Load, Script, Surety, System};
 pub use loader::{Closure, Loaded, Loader, Need};
 pub use own_file::OwnFile;
 pub use policy::{Policy, PolicyError, Verdict};
 pub use python_source::{Import, ImportKind, Source};
-pub use rules::{check, check_secrets, check_variables};
+pub use rules::{check, check_secrets, check_variables, interest};
 pub use sarif::sarif;
 pub use subject::{OnDisk, Shadowed, Subject};

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::interest::Evidence;
-use super::rules::Marks;
+use super::evidence::Evidence;
+use super::marks::Marks;
 use crate::model::{Content, Entry, EntryKind};
 
 /// A file or a symbolic link of your layers that exists in the finished image.

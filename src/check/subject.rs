@@ -7,12 +7,12 @@ use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::evidence::Evidence;
 use super::execution::Execution;
-use super::interest::Evidence;
 use super::javascript::{Script, read_script};
+use super::marks::Marks;
 use super::own_file::{OwnFile, own_file};
 use super::python_source::Source;
-use super::rules::Marks;
 use crate::elf::ElfFacts;
 use crate::model::{Entry, EntryKind, EntryPath, Family, LayerPlan, OPAQUE_WHITEOUT, Platform, WHITEOUT_PREFIX};
 use crate::tree::{Accounts, Facts, Node, NodeKind, ResolveError, View};

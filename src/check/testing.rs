@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::code::Code;
+use super::evidence::Evidence;
 use super::execution::Execution;
 use super::finding::Finding;
-use super::interest::Evidence;
 use super::jar::JarFacts;
 use super::python_source::{Source, read_source};
 use super::rules;

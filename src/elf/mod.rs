@@ -7,6 +7,7 @@
 
 mod dynamic;
 mod facts;
+mod read;
 #[cfg(test)]
 mod tests;
 

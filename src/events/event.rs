@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::task::TaskId;
 use super::work::Work;
 use crate::model::finding::Finding;
+
+/// Identifies a task from its start to its end.
+pub type TaskId = u64;
 
 /// Something that happened in a build, a check or a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]

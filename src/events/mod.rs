@@ -6,6 +6,6 @@ mod event;
 mod task;
 mod work;
 
-pub use event::{Event, Observer, Outcome, Silent, Traffic};
-pub use task::{Task, TaskId};
+pub use event::{Event, Observer, Outcome, Silent, TaskId, Traffic};
+pub use task::Task;
 pub use work::{Item, Work};

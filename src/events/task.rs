@@ -3,11 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::event::{Event, Observer, Silent};
+use super::event::{Event, Observer, Silent, TaskId};
 use super::work::{Item, Work};
-
-/// Identifies a task from its start to its end.
-pub type TaskId = u64;
 
 /// Bytes between two events of one task: some hundred events a second at the speed of a disk.
 const EVENT_EVERY_BYTES: u64 = 1024 * 1024;

@@ -1,10 +1,11 @@
 //! The directories where the loader searches for a library, in its order.
 
 use super::super::abi::{Architecture, Libc};
-use super::Loader;
+use super::super::modes::SET_ID;
 use super::closure::Closure;
 use super::config::{Tokens, parts};
 use super::files::Located;
+use super::settings::Loader;
 use crate::elf::ElfFacts;
 use crate::model::EntryPath;
 
@@ -125,7 +126,7 @@ impl<'a> Loader<'a> {
         let is_privileged = self
             .subject
             .node(&closure.objects[0].path)
-            .is_some_and(|node| node.mode & 0o6000 != 0);
+            .is_some_and(|node| node.mode & SET_ID != 0);
         let value = self
             .subject
             .execution

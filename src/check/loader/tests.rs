@@ -2,6 +2,8 @@ use serde_json::json;
 
 use super::super::testing::{Image, Thing, alpine, debian, elf, path, shared_library};
 use super::*;
+use crate::elf::ElfFacts;
+use crate::model::EntryPath;
 
 const GLIBC: &str = "/lib64/ld-linux-x86-64.so.2";
 const MUSL: &str = "/lib/ld-musl-x86_64.so.1";

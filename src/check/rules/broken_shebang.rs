@@ -8,8 +8,9 @@ use super::failure::elsewhere;
 use super::program::{Lookup, Obstacle, Setting};
 use super::shebang::{Broken, Reason, broken, is_build_path};
 use crate::check::code::{Code, Severity};
+use crate::check::evidence::{Evidence, Interest};
 use crate::check::finding::Finding;
-use crate::check::interest::Evidence;
+use crate::check::rules::rule::Rule;
 use crate::check::subject::Subject;
 use crate::model::{EntryPath, escape};
 
@@ -19,8 +20,12 @@ const MAX_FINDINGS: usize = 32;
 /// How many scripts one finding names.
 const MAX_SHOWN_SCRIPTS: usize = 5;
 
+/// The rule of [`broken_shebang`].
+pub(super) const RULE: Rule =
+    Rule::new(&[Code::BrokenShebang], broken_shebang).reading(|_, mode| Interest::of_program(mode));
+
 /// Finds scripts for the code `broken-shebang`: one finding for all scripts that need the same missing program.
-pub(super) fn broken_shebang(subject: &Subject, findings: &mut Vec<Finding>) {
+fn broken_shebang(subject: &Subject, findings: &mut Vec<Finding>) {
     if subject.platform.os != "linux" {
         return;
     }

@@ -2,12 +2,14 @@
 //! exist, through PATH, links, `#!`, shells, wrappers, and interpreters with their scripts.
 
 mod shell_argument;
+mod start;
 
 use std::collections::BTreeSet;
 
 use self::shell_argument::inside_shell;
+use self::start::{Start, behind_script};
+pub(super) use self::start::{Trail, Visit};
 use super::failure::{Failure, Kind};
-use super::last_command::last_command;
 use super::node::package_command;
 use super::program::{Lookup, Obstacle, Program, Setting};
 use super::scripts::check_script;
@@ -15,8 +17,9 @@ use super::shebang;
 use super::shell::first_command;
 use super::wrappers::wrapped;
 use crate::check::code::Code;
+use crate::check::evidence::{Evidence, Interest};
 use crate::check::finding::Finding;
-use crate::check::interest::Evidence;
+use crate::check::rules::rule::Rule;
 use crate::check::subject::Subject;
 use crate::model::EntryPath;
 
@@ -141,9 +144,21 @@ impl Role {
     }
 }
 
+/// The rule of [`commands`].
+pub(super) const RULE: Rule = Rule::new(
+    &[
+        Code::EntrypointMissing,
+        Code::EntrypointNotExecutable,
+        Code::HealthcheckMissing,
+        Code::ShebangMissing,
+    ],
+    commands,
+)
+.reading(|_, mode| Interest::of_program(mode));
+
 /// Finds commands that cannot start: `entrypoint-missing`, `entrypoint-not-executable`, `shebang-missing`,
 /// `healthcheck-missing`.
-pub(super) fn commands(subject: &Subject, findings: &mut Vec<Finding>) {
+fn commands(subject: &Subject, findings: &mut Vec<Finding>) {
     for (role, failure) in failures(subject) {
         let message = format!("{} {}", role.noun(), failure.message);
         let finding = Finding::new(
@@ -163,24 +178,6 @@ pub(super) fn named_scripts(subject: &Subject) -> BTreeSet<EntryPath> {
         .into_iter()
         .filter(|(_, failure)| failure.kind == Kind::Shebang);
     scripts.map(|(_, failure)| failure.path).collect()
-}
-
-/// A program that the image certainly starts, and its arguments.
-#[derive(Debug, Clone)]
-pub(super) struct Visit<'a> {
-    pub(super) setting: Setting<'a>,
-    pub(super) program: Program,
-    pub(super) arguments: Vec<String>,
-    /// `true` if a script of your layers came before it, which may have made files for it.
-    pub(super) is_prepared: bool,
-}
-
-/// The way from the command line to the last program that the image certainly starts.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Trail<'a> {
-    pub(super) visits: Vec<Visit<'a>>,
-    /// Scripts in the chain that were not read, and whose text would give more information.
-    pub(super) unread: BTreeSet<EntryPath>,
 }
 
 /// Returns the programs that the image starts, in order, without the health check.
@@ -248,18 +245,6 @@ fn start_with_arguments<'a>(
         return Ok(());
     }
     follow(setting.clone(), cmd.to_vec(), trail).map_err(|failure| (Role::Cmd, failure))
-}
-
-/// A command line and its environment.
-struct Start<'a> {
-    setting: Setting<'a>,
-    arguments: Vec<String>,
-    /// `true` if the kernel starts it directly. A shell and `execvp` run files that the kernel refuses as scripts.
-    is_direct: bool,
-    /// `true` in a busybox shell, which may have programs inside.
-    in_busybox: bool,
-    /// `true` behind a script of your layers.
-    is_prepared: bool,
 }
 
 /// Follows a command line to the last program that it certainly starts.
@@ -341,40 +326,6 @@ fn step<'a>(start: Start<'a>, trail: &mut Trail<'a>) -> Result<Option<Start<'a>>
             is_prepared,
         }
     }))
-}
-
-/// Returns the command in the last line of a script of your layers, with the arguments of the script; also for
-/// busybox's shell.
-fn behind_script<'a>(
-    mut setting: Setting<'a>,
-    script: &EntryPath,
-    arguments: &[String],
-    trail: &mut Trail<'a>,
-) -> Option<Start<'a>> {
-    if !setting.subject.own().contains_key(script) {
-        return None;
-    }
-    let Some(content) = setting.subject.content(script) else {
-        trail.unread.insert(script.clone());
-        return None;
-    };
-    let last = last_command(std::str::from_utf8(content).ok()?, arguments)?;
-    if let Some(folder) = &last.folder {
-        setting.workdir = setting
-            .place(folder.as_bytes())
-            .filter(|at| setting.subject.exists(at))?;
-    }
-    if !last.is_path_known {
-        setting.folders = None;
-    }
-    // The shell does not matter: the applets of busybox are not a failure in any.
-    Some(Start {
-        setting,
-        arguments: last.words,
-        is_direct: false,
-        in_busybox: true,
-        is_prepared: true,
-    })
 }
 
 /// Returns the command that a script of `package.json` starts: its first one, with the programs of packages on PATH.

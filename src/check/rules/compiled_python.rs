@@ -7,16 +7,21 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::super::code::Code;
+use super::super::evidence::{Evidence, Interest};
 use super::super::finding::Finding;
-use super::super::interest::Evidence;
 use super::super::subject::Subject;
-use super::listing::{count, list, place, site_folder};
+use super::listing::{count, list, place};
+use crate::check::folders::site_folder;
+use crate::check::rules::rule::Rule;
 use crate::model::{EntryPath, escape};
+
+/// How much of a compiled Python file is read: magic, flags, and the source's time and size (PEP 552).
+const PYC_HEAD_BYTES: u64 = 16;
 
 /// Returns `true` for a compiled file that is read. An installation compiles all its packages at one time, so one file
 /// of each package is enough: `site-packages/NAME/__pycache__/__init__.*.pyc`, `site-packages/__pycache__/NAME.*.pyc`.
 /// Elsewhere each file is read. Files for `python -O` are like those beside them, and are skipped.
-pub fn is_compiled(path: &EntryPath) -> bool {
+fn is_compiled(path: &EntryPath) -> bool {
     let name = path.file_name();
     if path.parent_name() != b"__pycache__" || !name.ends_with(b".pyc") || name.windows(5).any(|part| part == b".opt-")
     {
@@ -41,8 +46,20 @@ struct Record {
     size_bytes: u32,
 }
 
+/// Reads the head of compiled files.
+fn interest(path: &EntryPath, _mode: u32) -> Interest {
+    if is_compiled(path) {
+        Interest::Head(PYC_HEAD_BYTES)
+    } else {
+        Interest::Nothing
+    }
+}
+
+/// The rule of [`stale_pyc`].
+pub(super) const RULE: Rule = Rule::new(&[Code::StalePyc], stale_pyc).reading(interest);
+
 /// Finds stale files: one finding for each folder of packages, and one for each layer's other files.
-pub fn stale_pyc(subject: &Subject, findings: &mut Vec<Finding>) {
+fn stale_pyc(subject: &Subject, findings: &mut Vec<Finding>) {
     let Some(mtime_s) = subject.mtime_s else { return };
     let mut groups: BTreeMap<(Option<EntryPath>, &str), Vec<Stale<'_>>> = BTreeMap::new();
     for (path, own) in subject.own() {

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::Value;
 
-use super::listing::test_folder;
-use super::marks::Marks;
-use super::node_modules::Place;
+use crate::check::folders::test_folder;
+use crate::check::marks::Marks;
+use crate::check::node_modules::Place;
 use crate::check::subject::Subject;
 use crate::model::EntryPath;
 

@@ -6,33 +6,10 @@ use super::super::code::Code;
 use super::super::finding::Finding;
 use super::super::subject::Subject;
 use super::listing::{count, list, place};
-use super::marks::Marks;
+use crate::check::leftovers::leftover_of;
+use crate::check::marks::Marks;
+use crate::check::rules::rule::Rule;
 use crate::model::{EntryPath, size_text};
-
-/// Names of folders and files that are nothing but development's.
-const NAMES: &[&str] = &[
-    ".git",
-    ".hg",
-    ".svn",
-    ".pytest_cache",
-    ".mypy_cache",
-    ".ruff_cache",
-    ".tox",
-    ".nox",
-    ".hypothesis",
-    ".nyc_output",
-    ".idea",
-    ".vscode",
-    ".DS_Store",
-    ".coverage",
-    "htmlcov",
-];
-
-/// The cache of build tools of Node.
-const NODE_CACHE: &str = "node_modules/.cache";
-
-/// The file that an editor creates beside an open file.
-const SWAP_FILE: &str = "*.swp";
 
 /// Files of one kind.
 #[derive(Default)]
@@ -43,11 +20,14 @@ struct Kind {
     size_bytes: u64,
 }
 
+/// The rule of [`dev_files`].
+pub(super) const RULE: Rule = Rule::new(&[Code::DevFiles], dev_files);
+
 /// Finds development files: one finding for each name.
-pub fn dev_files(subject: &Subject, findings: &mut Vec<Finding>) {
+fn dev_files(subject: &Subject, findings: &mut Vec<Finding>) {
     let mut kinds: BTreeMap<&str, Kind> = BTreeMap::new();
     for (path, own) in subject.own_marked(Marks::LEFTOVER) {
-        let Some((name, top_length)) = kind_of(path.as_bytes()) else {
+        let Some((name, top_length)) = leftover_of(path.as_bytes()) else {
             continue;
         };
         let kind = kinds.entry(name).or_default();
@@ -59,35 +39,6 @@ pub fn dev_files(subject: &Subject, findings: &mut Vec<Finding>) {
         kind.size_bytes = kind.size_bytes.saturating_add(own.size_bytes);
     }
     findings.extend(kinds.iter().map(|(name, kind)| finding(subject, name, kind)));
-}
-
-/// Returns `true` for files that this rule reports.
-pub fn is_leftover(path: &EntryPath) -> bool {
-    kind_of(path.as_bytes()).is_some()
-}
-
-/// The name that makes a path one of development's, and how much of the path goes down to it.
-fn kind_of(path: &[u8]) -> Option<(&'static str, usize)> {
-    let mut start = 0;
-    for part in path.split(|byte| *byte == b'/') {
-        let end = start + part.len();
-        // All except one begin with a dot. This check comes first, since it runs for every component of every path.
-        if !part.starts_with(b".") && part != b"htmlcov" {
-            start = end + 1;
-            continue;
-        }
-        if let Some(name) = NAMES.iter().find(|name| name.as_bytes() == part) {
-            return Some((name, end));
-        }
-        if part == b".cache" && path[..end].ends_with(NODE_CACHE.as_bytes()) {
-            return Some((NODE_CACHE, end));
-        }
-        if part.starts_with(b".") && part.ends_with(b".swp") && end == path.len() {
-            return Some((SWAP_FILE, end));
-        }
-        start = end + 1;
-    }
-    None
 }
 
 fn finding(subject: &Subject, name: &str, kind: &Kind) -> Finding {

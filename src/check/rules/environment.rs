@@ -5,12 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::check::code::Code;
 use crate::check::execution::Execution;
 use crate::check::finding::Finding;
+use crate::check::rules::rule::Rule;
 use crate::check::subject::Subject;
 use crate::model::{EntryPath, Family, Platform, escape};
 use crate::plan::REQUIRED_ENV_LABEL;
 
+/// The rule of [`empty_variable`].
+pub(super) const EMPTY_VARIABLE: Rule = Rule::new(&[Code::EmptyVariable], empty_variable);
+
 /// Finds variables for the code `empty-variable`: variables that are empty, and are not empty in the base.
-pub(super) fn empty_variable(subject: &Subject, findings: &mut Vec<Finding>) {
+fn empty_variable(subject: &Subject, findings: &mut Vec<Finding>) {
     let is_empty = |variable: &&(String, String)| variable.1.is_empty();
     let of_base: BTreeSet<&str> = subject
         .base_env
@@ -28,8 +32,11 @@ pub(super) fn empty_variable(subject: &Subject, findings: &mut Vec<Finding>) {
     }
 }
 
+/// The rule of [`healthcheck_ignored`].
+pub(super) const HEALTHCHECK_IGNORED: Rule = Rule::new(&[Code::HealthcheckIgnored], healthcheck_ignored);
+
 /// Finds an ignored health check for the code `healthcheck-ignored`.
-pub(super) fn healthcheck_ignored(subject: &Subject, findings: &mut Vec<Finding>) {
+fn healthcheck_ignored(subject: &Subject, findings: &mut Vec<Finding>) {
     let has_check = subject.execution.healthcheck.first().is_some_and(|kind| kind != "NONE");
     if has_check && subject.family == Family::Oci {
         let message = "podman ignores the health check of an image with an OCI manifest; docker runs it";

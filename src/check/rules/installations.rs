@@ -10,7 +10,10 @@ use super::super::code::Code;
 use super::super::finding::Finding;
 use super::super::subject::Subject;
 use super::listing::{count, is_in_volume, list, place};
-use super::marks::Marks;
+use crate::check::evidence::Interest;
+use crate::check::marks::Marks;
+use crate::check::python_settings::{Pointer, is_python_setting};
+use crate::check::rules::rule::Rule;
 use crate::model::{EntryPath, escape};
 
 /// Suffixes of a module, for finders that name a module without one.
@@ -19,70 +22,20 @@ const MODULE_SUFFIXES: &[&str] = &["", ".py", ".pyc", ".so"];
 /// Greatest minor version of Python 3 whose program is looked for: a bound, far above those that exist.
 const MAX_PYTHON_MINOR: u32 = 40;
 
-/// Returns `true` for a file that these rules read.
-pub fn is_python_setting(path: &EntryPath) -> bool {
-    path.file_name() == b"pyvenv.cfg" || Pointer::of(path).is_some()
-}
-
-/// A file of `site-packages` that adds places to look for modules.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Pointer {
-    /// `*.pth`: a folder on each line.
-    Lines,
-    /// `*.egg-link`: the folder is the first line.
-    FirstLine,
-    /// `__editable___NAME_finder.py`: a mapping of module names to paths.
-    Finder,
-}
-
-impl Pointer {
-    fn of(path: &EntryPath) -> Option<Self> {
-        if ![&b"site-packages"[..], b"dist-packages"].contains(&path.parent_name()) {
-            return None;
-        }
-        let name = path.file_name();
-        if name.ends_with(b".pth") {
-            Some(Self::Lines)
-        } else if name.ends_with(b".egg-link") {
-            Some(Self::FirstLine)
-        } else {
-            (name.starts_with(b"__editable__") && name.ends_with(b".py")).then_some(Self::Finder)
-        }
-    }
-
-    /// The absolute paths that it names; the rest is code, comments, or relative to the folder.
-    fn paths(self, text: &[u8]) -> Vec<&[u8]> {
-        let mut lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-        match self {
-            Self::Lines => lines.filter(|line| line.starts_with(b"/")).collect(),
-            Self::FirstLine => lines.next().filter(|line| line.starts_with(b"/")).into_iter().collect(),
-            Self::Finder => lines
-                .filter(|line| line.starts_with(b"MAPPING"))
-                .flat_map(quoted_paths)
-                .collect(),
-        }
+/// Reads what Python reads at its start.
+fn interest(path: &EntryPath, _mode: u32) -> Interest {
+    if is_python_setting(path) {
+        Interest::Whole
+    } else {
+        Interest::Nothing
     }
 }
 
-/// The strings of a Python literal that begin with a slash.
-fn quoted_paths(line: &[u8]) -> Vec<&[u8]> {
-    let mut paths = Vec::new();
-    let mut rest = line;
-    while let Some(start) = rest.iter().position(|byte| matches!(byte, b'\'' | b'"')) {
-        let inside = &rest[start + 1..];
-        let Some(end) = inside.iter().position(|byte| *byte == rest[start]) else {
-            break;
-        };
-        if inside.starts_with(b"/") {
-            paths.push(&inside[..end]);
-        }
-        rest = &inside[end + 1..];
-    }
-    paths
-}
+/// The rule of [`editable_install`].
+pub(super) const EDITABLE_INSTALL: Rule = Rule::new(&[Code::EditableInstall], editable_install).reading(interest);
 
 /// Finds files of `site-packages` that point to folders that are not in the image: one finding for each folder.
-pub fn editable_install(subject: &Subject, findings: &mut Vec<Finding>) {
+fn editable_install(subject: &Subject, findings: &mut Vec<Finding>) {
     let mut lacking: BTreeMap<&[u8], Vec<&EntryPath>> = BTreeMap::new();
     for (path, _) in subject.own_marked(Marks::PYTHON_SETTING) {
         let Some((pointer, text)) = Pointer::of(path).and_then(|pointer| Some((pointer, subject.content(path)?)))
@@ -136,8 +89,11 @@ fn is_on_disk(subject: &Subject, path: &[u8]) -> bool {
     subject.is_on_disk(Path::new(OsStr::from_bytes(path)))
 }
 
+/// The rule of [`foreign_home`].
+pub(super) const FOREIGN_HOME: Rule = Rule::new(&[Code::ForeignPath], foreign_home).reading(interest);
+
 /// Finds virtual environments whose Python is not in the image.
-pub fn foreign_home(subject: &Subject, findings: &mut Vec<Finding>) {
+fn foreign_home(subject: &Subject, findings: &mut Vec<Finding>) {
     let settings = subject.own_marked(Marks::PYTHON_SETTING).map(|(path, _)| path);
     for path in settings.filter(|path| path.file_name() == b"pyvenv.cfg") {
         let Some(home) = subject.content(path).and_then(venv_home) else {

@@ -7,9 +7,10 @@ use super::commands::{Visit, trail};
 use super::failure::{elsewhere, listed};
 use super::program::{Setting, Standing};
 use crate::check::code::Code;
+use crate::check::evidence::{Evidence, Interest};
 use crate::check::finding::Finding;
-use crate::check::interest::{Evidence, Interest};
 use crate::check::jar::{CLASS_HEAD_BYTES, JarFacts, class_file, class_version};
+use crate::check::rules::rule::Rule;
 use crate::check::subject::Subject;
 use crate::model::{EntryPath, escape};
 
@@ -67,8 +68,11 @@ enum Target<'a> {
     ErrorKind { name: &'a str, path: Option<&'a str> },
 }
 
+/// The rule of [`java`].
+pub(super) const RULE: Rule = Rule::new(&[Code::EntrypointMissing, Code::JavaTooOld, Code::MissingJar], java);
+
 /// Finds problems of Java programs: `java-too-old`, `missing-jar`, and `entrypoint-missing` for a main class.
-pub(super) fn java(subject: &Subject, findings: &mut Vec<Finding>) {
+fn java(subject: &Subject, findings: &mut Vec<Finding>) {
     for visit in trail(subject).visits.iter().filter(|visit| is_java(visit)) {
         match target(&visit.arguments) {
             Some(Target::Jar(name)) => jar(visit, name, findings),

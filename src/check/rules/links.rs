@@ -9,8 +9,9 @@ use super::super::code::Code;
 use super::super::finding::Finding;
 use super::super::subject::Subject;
 use super::listing::{is_in_volume, is_made_at_run_time, list, place};
-use super::marks::Marks;
-use super::node_modules::Place;
+use crate::check::marks::Marks;
+use crate::check::node_modules::Place;
+use crate::check::rules::rule::Rule;
 use crate::model::{EntryPath, escape};
 use crate::tree::{Node, NodeKind, ResolveError};
 
@@ -45,8 +46,14 @@ enum End {
     Endless,
 }
 
+/// The rule of [`links`].
+pub(super) const RULE: Rule = Rule::new(
+    &[Code::DanglingSymlink, Code::MissingModule, Code::SymlinkEscape],
+    links,
+);
+
 /// Finds links that lead to nothing or out of the image.
-pub fn links(subject: &Subject, findings: &mut Vec<Finding>) {
+fn links(subject: &Subject, findings: &mut Vec<Finding>) {
     // Grouped by the missing target: one folder that was not packed breaks many links.
     let mut lost: BTreeMap<(Code, Option<EntryPath>), Vec<Lost<'_>>> = BTreeMap::new();
     let mut escapes = Vec::new();

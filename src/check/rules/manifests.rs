@@ -8,8 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::code::Code;
 use super::super::finding::Finding;
 use super::super::subject::Subject;
-use super::marks::Marks;
-use super::node_modules::{Place, is_package_manifest};
+use crate::check::evidence::Interest;
+use crate::check::marks::Marks;
+use crate::check::node_modules::{Place, is_package_manifest};
+use crate::check::rules::rule::Rule;
 use crate::model::EntryPath;
 use crate::tree::NodeKind;
 use flaw::{Dialect, flaw};
@@ -41,13 +43,25 @@ const NODE_PLACES: &[&[u8]] = &[b"usr/bin/node", b"usr/local/bin/node", b"bin/no
 const DOTNET_MANIFESTS: &[&str] = &[".runtimeconfig.json", ".deps.json"];
 
 /// Returns `true` for a manifest that this rule reads.
-pub fn is_manifest(path: &EntryPath) -> bool {
+fn is_manifest(path: &EntryPath) -> bool {
     let name = path.file_name();
     is_package_manifest(path) || DOTNET_MANIFESTS.iter().any(|ending| name.ends_with(ending.as_bytes()))
 }
 
+/// Reads every manifest.
+fn interest(path: &EntryPath, _mode: u32) -> Interest {
+    if is_manifest(path) {
+        Interest::Whole
+    } else {
+        Interest::Nothing
+    }
+}
+
+/// The rule of [`broken_json`].
+pub(super) const RULE: Rule = Rule::new(&[Code::BrokenJson], broken_json).reading(interest);
+
 /// Finds manifests that are not valid JSON.
-pub fn broken_json(subject: &Subject, findings: &mut Vec<Finding>) {
+fn broken_json(subject: &Subject, findings: &mut Vec<Finding>) {
     let words = Words::of(subject);
     let node = if runs_node(subject, &words) {
         node_manifests(subject, &words)

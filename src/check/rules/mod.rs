@@ -17,76 +17,89 @@ mod last_command;
 mod links;
 mod listing;
 mod manifests;
-mod marks;
 mod missing_modules;
 mod native_parts;
 mod node;
 mod node_graph;
-mod node_modules;
 mod node_start;
 mod node_too_old;
 mod permissions;
 mod program;
 mod python;
+mod rule;
+mod script_failure;
 mod scripts;
 mod secrets;
 mod semver;
 mod shadowed;
 mod shebang;
 mod shell;
+#[cfg(test)]
+mod tests;
 mod users;
 mod wrappers;
 
-pub(super) use compiled_python::is_compiled;
 pub use environment::check_variables;
-pub(super) use installations::is_python_setting;
-pub(super) use manifests::is_manifest;
-pub(super) use marks::Marks;
 pub(super) use node_start::unread_of_start;
-pub(super) use python::{METADATA_HEAD_BYTES, follow as follow_python, is_python_metadata, is_python_record};
+pub(super) use python::follow as follow_python;
 pub use secrets::check_secrets;
 
+use super::evidence::{Interest, MAX_WHOLE_BYTES};
 use super::finding::Finding;
 use super::subject::Subject;
+use crate::model::EntryPath;
+use rule::Rule;
 
-/// A rule, which adds its findings.
-type Rule = fn(&Subject, &mut Vec<Finding>);
-
+/// Every rule.
 const RULES: &[Rule] = &[
-    broken_shebang::broken_shebang,
-    commands::commands,
-    compiled_python::stale_pyc,
-    dev_files::dev_files,
-    elf::foreign_path,
-    elf::programs,
-    environment::empty_variable,
-    environment::healthcheck_ignored,
-    installations::editable_install,
-    installations::foreign_home,
-    java::java,
-    links::links,
-    manifests::broken_json,
-    node_start::node_start,
-    python::lost_native_files,
-    python::missing_import,
-    python::missing_requirement,
-    python::wrong_python,
-    permissions::setuid,
-    permissions::world_writable,
-    secrets::secret_settings,
-    shadowed::shadowed,
-    users::runs_as_root,
-    users::unknown_accounts,
-    users::unwritable_workdir,
+    broken_shebang::RULE,
+    commands::RULE,
+    compiled_python::RULE,
+    dev_files::RULE,
+    elf::FOREIGN_PATH,
+    elf::PROGRAMS,
+    environment::EMPTY_VARIABLE,
+    environment::HEALTHCHECK_IGNORED,
+    installations::EDITABLE_INSTALL,
+    installations::FOREIGN_HOME,
+    java::RULE,
+    links::RULE,
+    manifests::RULE,
+    node_start::RULE,
+    permissions::SETUID,
+    permissions::WORLD_WRITABLE,
+    python::LOST_NATIVE_FILES,
+    python::MISSING_IMPORT,
+    python::MISSING_REQUIREMENT,
+    python::WRONG_PYTHON,
+    secrets::RULE,
+    shadowed::RULE,
+    users::RUNS_AS_ROOT,
+    users::UNKNOWN_ACCOUNTS,
+    users::UNWRITABLE_WORKDIR,
 ];
 
 /// Applies every rule. Sorted, each finding once.
 pub fn check(subject: &Subject) -> Vec<Finding> {
     let mut findings = Vec::new();
     for rule in RULES {
-        rule(subject, &mut findings);
+        let before = findings.len();
+        (rule.find)(subject, &mut findings);
+        debug_assert!(
+            findings[before..]
+                .iter()
+                .all(|finding| rule.codes.contains(&finding.code))
+        );
     }
     findings.sort();
     findings.dedup();
     findings
+}
+
+/// Returns how much of a file the rules need to read, by its path, mode and size only. Most files are never opened, so
+/// the check takes little time compared with packing.
+pub fn interest(path: &EntryPath, mode: u32, size_bytes: u64) -> Interest {
+    let fits = |part: &Interest| *part != Interest::Whole || size_bytes <= MAX_WHOLE_BYTES;
+    let parts = RULES.iter().map(|rule| (rule.reads)(path, mode));
+    parts.filter(fits).max().unwrap_or(Interest::Nothing)
 }

@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::dependencies::{Dependencies, Need, package_at};
-use super::listing::test_folder;
-use super::marks::Marks;
-use super::node_modules::Place;
 use crate::check::abi::Architecture;
 use crate::check::code::{Code, Severity};
 use crate::check::finding::Finding;
+use crate::check::folders::test_folder;
 use crate::check::javascript::{Script, Surety};
 use crate::check::loader::Loader;
+use crate::check::marks::Marks;
+use crate::check::node_modules::Place;
 use crate::check::subject::Subject;
 use crate::model::{EntryPath, escape};
 use crate::tree::NodeKind;

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::failure::{Failure, Kind, found_instead};
 use super::program::{Setting, Standing};
-use super::scripts::missing_script;
+use super::script_failure::missing_script;
 use crate::model::{EntryPath, escape};
 
 /// Options whose value is the next word, unless it follows an equals sign.

@@ -9,13 +9,26 @@ use super::missing_modules::missing_modules;
 use super::native_parts::{self, native_parts};
 use super::node_graph::graph;
 use super::node_too_old::node_too_old;
+use crate::check::code::Code;
+use crate::check::evidence::Interest;
 use crate::check::finding::Finding;
-use crate::check::interest::Interest;
+use crate::check::rules::rule::Rule;
 use crate::check::subject::Subject;
 use crate::model::EntryPath;
 
+/// The rule of [`node_start`].
+pub(super) const RULE: Rule = Rule::new(
+    &[
+        Code::MissingImport,
+        Code::MissingPlatformPackage,
+        Code::NodeTooOld,
+        Code::UnsupportedEngine,
+    ],
+    node_start,
+);
+
 /// Applies the rules that depend on the modules which Node loads at its start.
-pub(super) fn node_start(subject: &Subject, findings: &mut Vec<Finding>) {
+fn node_start(subject: &Subject, findings: &mut Vec<Finding>) {
     let graph = graph(subject);
     missing_modules(subject, &graph, findings);
     native_parts(subject, &graph.files, findings);

@@ -4,21 +4,17 @@ use super::super::code::Code;
 use super::super::finding::Finding;
 use super::super::subject::Subject;
 use super::listing::{count, list, place};
-use super::marks::Marks;
+use crate::check::marks::Marks;
+use crate::check::modes::{OTHERS_WRITE, SET_ID, STICKY};
+use crate::check::rules::rule::Rule;
 use crate::model::EntryPath;
 use crate::tree::NodeKind;
 
-/// Everybody may write.
-const OTHERS_WRITE: u32 = 0o002;
-
-/// In a directory: only the owner of a file can remove it.
-const STICKY: u32 = 0o1000;
-
-/// Runs with the rights of its owner or group.
-const SET_ID: u32 = 0o6000;
+/// The rule of [`world_writable`].
+pub(super) const WORLD_WRITABLE: Rule = Rule::new(&[Code::WorldWritable], world_writable);
 
 /// Finds your files that every user can write, and directories that are created or changed so: one finding each.
-pub fn world_writable(subject: &Subject, findings: &mut Vec<Finding>) {
+fn world_writable(subject: &Subject, findings: &mut Vec<Finding>) {
     let files = own_files(subject, OTHERS_WRITE);
     let is_open = |mode: u32| mode & OTHERS_WRITE != 0 && mode & STICKY == 0;
     let directories: Vec<&EntryPath> = subject
@@ -50,8 +46,11 @@ pub fn world_writable(subject: &Subject, findings: &mut Vec<Finding>) {
     ));
 }
 
+/// The rule of [`setuid`].
+pub(super) const SETUID: Rule = Rule::new(&[Code::Setuid], setuid);
+
 /// Finds your files that run with the rights of their owner or group.
-pub fn setuid(subject: &Subject, findings: &mut Vec<Finding>) {
+fn setuid(subject: &Subject, findings: &mut Vec<Finding>) {
     let files = own_files(subject, SET_ID);
     let help = "remove the bit with `mode`; use `capabilities` if the program needs a single privilege of root";
     let what = "run with the rights of its owner or group";
@@ -63,11 +62,6 @@ pub fn setuid(subject: &Subject, findings: &mut Vec<Finding>) {
         what,
         help,
     ));
-}
-
-/// Returns `true` for a mode that one of these rules is about.
-pub fn is_open(mode: u32) -> bool {
-    mode & (OTHERS_WRITE | SET_ID) != 0
 }
 
 fn own_files(subject: &Subject, bits: u32) -> Vec<&EntryPath> {

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use super::super::code::{Code, Severity};
 use super::super::finding::Finding;
 use super::super::subject::Subject;
-use super::listing::{count, installed_folder, list, test_folder};
+use super::listing::{count, list};
+use crate::check::folders::{installed_folder, test_folder};
+use crate::check::rules::rule::Rule;
 use crate::model::{EntryPath, Platform, escape};
 use crate::secrets::{SightedFile, Sighting, is_secret, scan_value};
 
@@ -113,8 +115,11 @@ fn told(sightings: &[Sighting]) -> String {
     }
 }
 
+/// The rule of [`secret_settings`].
+pub(super) const RULE: Rule = Rule::new(&[Code::Secret], secret_settings);
+
 /// Finds secrets in the environment and in labels, which everyone who can pull the image can read.
-pub fn secret_settings(subject: &Subject, findings: &mut Vec<Finding>) {
+fn secret_settings(subject: &Subject, findings: &mut Vec<Finding>) {
     let execution = &subject.execution;
     // The last value of a name counts; values that the base image sets belong to the base image.
     let own = execution

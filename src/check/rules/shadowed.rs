@@ -7,6 +7,7 @@ use super::super::code::Code;
 use super::super::finding::Finding;
 use super::super::subject::{Shadowed, Subject};
 use super::listing::{count, list, place};
+use crate::check::rules::rule::Rule;
 use crate::model::{escape, size_text};
 
 /// Greatest size of files in two layers that is not reported, in bytes. Layers are meant for replacing a few settings,
@@ -16,8 +17,11 @@ const MIN_SHADOWED_BYTES: u64 = 64 * 1024;
 /// The layer that is made of `[[users]]` and `[[groups]]`, and writes the accounts again.
 const ACCOUNTS_LAYER: &str = "filesystem";
 
+/// The rule of [`shadowed`].
+pub(super) const RULE: Rule = Rule::new(&[Code::Shadowed], shadowed);
+
 /// Finds replaced files: one finding for each two layers.
-pub fn shadowed(subject: &Subject, findings: &mut Vec<Finding>) {
+fn shadowed(subject: &Subject, findings: &mut Vec<Finding>) {
     let mut pairs: BTreeMap<(Option<&str>, &str), Vec<&Shadowed>> = BTreeMap::new();
     for shadowed in subject
         .shadowed

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::identity::{Identity, UserText, id, known_accounts};
-use super::listing::package_folder;
 use crate::check::code::Code;
+use crate::check::evidence::Interest;
 use crate::check::finding::Finding;
+use crate::check::folders::package_folder;
+use crate::check::rules::rule::Rule;
 use crate::check::subject::Subject;
 use crate::model::{EntryPath, escape};
 use crate::tree::{Accounts, Node};
@@ -19,8 +21,21 @@ const NOBODY_ID: u32 = 65534;
 /// How many users or groups a message names.
 const MAX_SHOWN_NAMES: usize = 8;
 
+/// Reads the accounts of the image.
+fn interest(path: &EntryPath, _mode: u32) -> Interest {
+    if [&b"etc/passwd"[..], b"etc/group"].contains(&path.as_bytes()) {
+        Interest::Whole
+    } else {
+        Interest::Nothing
+    }
+}
+
+/// The rule of [`unknown_accounts`].
+pub(super) const UNKNOWN_ACCOUNTS: Rule =
+    Rule::new(&[Code::UnknownGroup, Code::UnknownUser], unknown_accounts).reading(interest);
+
 /// Finds unknown accounts: `unknown-user` and `unknown-group`.
-pub(super) fn unknown_accounts(subject: &Subject, findings: &mut Vec<Finding>) {
+fn unknown_accounts(subject: &Subject, findings: &mut Vec<Finding>) {
     let Some(accounts) = known_accounts(subject).filter(|_| subject.platform.os == "linux") else {
         return;
     };
@@ -76,8 +91,11 @@ fn unknown<'a>(
     Finding::new(code, &subject.platform, path, message, help(&name)).evidence(name, found)
 }
 
+/// The rule of [`runs_as_root`].
+pub(super) const RUNS_AS_ROOT: Rule = Rule::new(&[Code::RunsAsRoot], runs_as_root);
+
 /// Finds an image that runs as root, for the code `runs-as-root`.
-pub(super) fn runs_as_root(subject: &Subject, findings: &mut Vec<Finding>) {
+fn runs_as_root(subject: &Subject, findings: &mut Vec<Finding>) {
     if subject.platform.os != "linux" || Identity::of(subject).is_none_or(|user| !user.is_root()) {
         return;
     }
@@ -110,9 +128,12 @@ fn plain_user(accounts: &Accounts) -> Option<String> {
 /// Endings of databases that are one file. Opening one writes files beside it.
 const DATABASES: &[&[u8]] = &[b".db", b".sqlite", b".sqlite3"];
 
+/// The rule of [`unwritable_workdir`].
+pub(super) const UNWRITABLE_WORKDIR: Rule = Rule::new(&[Code::UnwritableWorkdir], unwritable_workdir);
+
 /// Finds directories for the code `unwritable-workdir`: each volume, and a working directory that is meant to be
 /// written. Code that belongs to root and runs as another user is good practice.
-pub(super) fn unwritable_workdir(subject: &Subject, findings: &mut Vec<Finding>) {
+fn unwritable_workdir(subject: &Subject, findings: &mut Vec<Finding>) {
     let Some(user) = Identity::of(subject).filter(|user| !user.is_root() && subject.platform.os == "linux") else {
         return;
     };

@@ -124,7 +124,12 @@ fn a_blob_that_is_missing_is_not_found() {
 fn a_layout_that_is_none_says_what_it_lacks() {
     let sandbox = built();
     fs::create_dir(sandbox.path("empty")).unwrap();
-    refused(&sandbox, &["inspect", "oci:nowhere"], 6, &["oci:nowhere", "does not exist"]);
+    refused(
+        &sandbox,
+        &["inspect", "oci:nowhere"],
+        6,
+        &["oci:nowhere", "does not exist"],
+    );
     refused(
         &sandbox,
         &["inspect", "oci:empty"],

@@ -2,9 +2,9 @@
 
 use super::super::failure::Failure;
 use super::super::program::{Program, Setting, Standing};
-use super::super::scripts::{missing_script, started_directory};
+use super::super::script_failure::{missing_script, started_directory};
 use super::super::shell::first_command;
-use super::{Start, Trail, behind_script};
+use super::start::{Start, Trail, behind_script};
 
 /// The input that a shell runs.
 enum Told<'a> {

@@ -6,6 +6,7 @@ use super::groups::{files, listed};
 use super::packages::package_of;
 use crate::check::code::Code;
 use crate::check::finding::Finding;
+use crate::check::rules::rule::Rule;
 use crate::check::subject::Subject;
 use crate::model::{EntryPath, escape};
 
@@ -31,9 +32,12 @@ const BUILD_PLACES: &[&[u8]] = &[
 /// Entries of one list that are looked at.
 const MAX_ENTRIES: usize = 1000;
 
+/// The rule of [`foreign_path`].
+pub(in super::super) const RULE: Rule = Rule::new(&[Code::ForeignPath], foreign_path);
+
 /// Finds paths of build machines: one finding for each path. Files of a registry's package are skipped, since they
 /// cannot be changed when packing. If the loader misses a library because of the path, that is a finding of its own.
-pub(in super::super) fn foreign_path(subject: &Subject, findings: &mut Vec<Finding>) {
+fn foreign_path(subject: &Subject, findings: &mut Vec<Finding>) {
     let mut entries: BTreeMap<&[u8], Vec<&EntryPath>> = BTreeMap::new();
     for (path, facts) in subject.elf_files() {
         if !subject.own().contains_key(path) || package_of(path).is_some() {

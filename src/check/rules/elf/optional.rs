@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::packages::{Registry, package_of};
 use super::words::words;
-use crate::check::rules::marks::Marks;
+use crate::check::marks::Marks;
 use crate::check::subject::Subject;
 use crate::model::EntryPath;
 

@@ -12,7 +12,7 @@ use super::words::{Os, Words, words};
 use crate::check::abi::{Architecture, Libc};
 use crate::check::code::Code;
 use crate::check::finding::Finding;
-use crate::check::rules::marks::Marks;
+use crate::check::marks::Marks;
 use crate::elf::ElfFacts;
 use crate::model::{EntryPath, escape};
 use crate::tree::NodeKind;

@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::commands::trail;
 use super::super::program::{Lookup, Program, Setting};
 use super::super::shebang;
-use super::{is_python, minor_of};
+use super::command_line::is_python;
+use super::search::minor_of;
 use crate::check::code::Code;
 use crate::check::finding::Finding;
+use crate::check::rules::rule::Rule;
 use crate::check::subject::Subject;
 use crate::model::EntryPath;
 
@@ -22,8 +24,11 @@ const MINOR_VERSIONS: std::ops::RangeInclusive<u32> = 3..=30;
 /// The prefix of an installation, and the minor versions that it has packages for, each with their folder.
 type Installations = BTreeMap<EntryPath, BTreeMap<u32, EntryPath>>;
 
+/// The rule of [`wrong_python`].
+pub(in super::super) const WRONG_PYTHON: Rule = Rule::new(&[Code::WrongPython], wrong_python);
+
 /// Finds packages for another version of Python: one finding for each environment.
-pub(in super::super) fn wrong_python(subject: &Subject, findings: &mut Vec<Finding>) {
+fn wrong_python(subject: &Subject, findings: &mut Vec<Finding>) {
     let installations = installations(subject);
     if installations.is_empty() {
         return;

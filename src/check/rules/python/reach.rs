@@ -14,6 +14,7 @@ use super::stdlib::is_standard;
 use crate::check::code::Code;
 use crate::check::finding::Finding;
 use crate::check::python_source::{Import, ImportKind, Source};
+use crate::check::rules::rule::Rule;
 use crate::check::subject::Subject;
 use crate::model::{EntryPath, escape};
 
@@ -80,8 +81,11 @@ pub(in super::super::super) fn follow(subject: &Subject, read: &mut Read<'_>) {
     walked(subject, read);
 }
 
+/// The rule of [`missing_import`].
+pub(in super::super) const MISSING_IMPORT: Rule = Rule::new(&[Code::MissingImport], missing_import);
+
 /// Reports imports that find nothing: one finding a module.
-pub(in super::super) fn missing_import(subject: &Subject, findings: &mut Vec<Finding>) {
+fn missing_import(subject: &Subject, findings: &mut Vec<Finding>) {
     let reach = Reach::of(subject);
     let mut told: BTreeSet<&str> = BTreeSet::new();
     for missing in reach.missing.iter().filter(|missing| told.insert(&missing.name)) {

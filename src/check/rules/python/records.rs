@@ -6,8 +6,10 @@ use std::collections::BTreeSet;
 use super::reach::Reach;
 use super::search::is_site;
 use crate::check::code::Code;
+use crate::check::evidence::Interest;
 use crate::check::finding::Finding;
 use crate::check::rules::listing::count;
+use crate::check::rules::rule::Rule;
 use crate::check::subject::Subject;
 use crate::model::{EntryPath, escape};
 
@@ -15,7 +17,7 @@ use crate::model::{EntryPath, escape};
 const MAX_SHOWN: usize = 3;
 
 /// Returns `true` for the RECORD of an installed package.
-pub(in super::super::super) fn is_python_record(path: &EntryPath) -> bool {
+fn is_python_record(path: &EntryPath) -> bool {
     path.file_name() == b"RECORD"
         && path.parent_name().ends_with(b".dist-info")
         && path
@@ -24,8 +26,21 @@ pub(in super::super::super) fn is_python_record(path: &EntryPath) -> bool {
             .is_some_and(|folder| is_site(&folder))
 }
 
+/// Reads the native files that a RECORD lists.
+fn interest(path: &EntryPath, _mode: u32) -> Interest {
+    if is_python_record(path) {
+        Interest::Record
+    } else {
+        Interest::Nothing
+    }
+}
+
+/// The rule of [`lost_native_files`].
+pub(in super::super) const LOST_NATIVE_FILES: Rule =
+    Rule::new(&[Code::MissingPlatformPackage], lost_native_files).reading(interest);
+
 /// Finds native files that are missing: one finding for each package.
-pub(in super::super) fn lost_native_files(subject: &Subject, findings: &mut Vec<Finding>) {
+fn lost_native_files(subject: &Subject, findings: &mut Vec<Finding>) {
     let records: Vec<&EntryPath> = subject.own().keys().filter(|path| is_python_record(path)).collect();
     if records.is_empty() {
         return;

@@ -6,19 +6,21 @@ use std::collections::BTreeSet;
 use super::markers::Environment;
 use super::search::is_site;
 use crate::check::code::Code;
+use crate::check::evidence::Interest;
 use crate::check::finding::Finding;
 use crate::check::loader::python_minor;
+use crate::check::rules::rule::Rule;
 use crate::check::subject::Subject;
 use crate::model::{EntryPath, escape};
 
 /// How much of a METADATA file is read, in bytes: its headers. The longest known have some ten thousand.
-pub(in super::super::super) const METADATA_HEAD_BYTES: u64 = 16 * 1024;
+const METADATA_HEAD_BYTES: u64 = 16 * 1024;
 
 /// Requirements of one package that are looked at. Those with the most extras have some thousand.
 const MAX_REQUIREMENTS: usize = 5_000;
 
 /// Returns `true` for the METADATA file of an installed package.
-pub(in super::super::super) fn is_python_metadata(path: &EntryPath) -> bool {
+fn is_python_metadata(path: &EntryPath) -> bool {
     path.file_name() == b"METADATA"
         && path.parent_name().ends_with(b".dist-info")
         && path
@@ -34,8 +36,21 @@ struct Requirement<'m> {
     marker: Option<&'m str>,
 }
 
+/// Reads the headers of METADATA.
+fn interest(path: &EntryPath, _mode: u32) -> Interest {
+    if is_python_metadata(path) {
+        Interest::Head(METADATA_HEAD_BYTES)
+    } else {
+        Interest::Nothing
+    }
+}
+
+/// The rule of [`missing_requirement`].
+pub(in super::super) const MISSING_REQUIREMENT: Rule =
+    Rule::new(&[Code::MissingRequirement], missing_requirement).reading(interest);
+
 /// Finds missing requirements: one finding for each package.
-pub(in super::super) fn missing_requirement(subject: &Subject, findings: &mut Vec<Finding>) {
+fn missing_requirement(subject: &Subject, findings: &mut Vec<Finding>) {
     let manifests: Vec<&EntryPath> = subject.own().keys().filter(|path| is_python_metadata(path)).collect();
     if manifests.is_empty() {
         return;

@@ -4,7 +4,7 @@
 //! directories that are not known here, the search records it.
 
 use super::super::program::{Program, Setting, Standing};
-use super::is_python;
+use super::command_line::is_python;
 use crate::model::EntryPath;
 use crate::tree::{Node, NodeKind};
 

@@ -3,8 +3,9 @@
 use super::super::super::commands::{Visit, trail};
 use super::super::super::program::Setting;
 use super::super::super::shebang;
+use super::super::command_line::{Handed, after, handed, is_python};
 use super::super::search::{First, Search};
-use super::super::{Handed, after, handed, is_python, servers};
+use super::super::servers;
 use crate::check::python_source::{Source, read_source};
 use crate::check::subject::Subject;
 use crate::model::EntryPath;

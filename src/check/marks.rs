@@ -1,8 +1,10 @@
 //! Marks files for the rules that select by path, kind and mode. Marks are determined once for each file, since most
 //! rules need few files and images have very many.
 
+use super::leftovers::is_leftover;
+use super::modes::is_open;
 use super::node_modules::may_be_package;
-use super::{dev_files, installations, permissions};
+use super::python_settings::is_python_setting;
 use crate::model::EntryPath;
 use crate::tree::{Node, NodeKind};
 
@@ -27,9 +29,9 @@ impl Marks {
         let is_file = matches!(node.kind, NodeKind::File { .. });
         let marks = [
             (Self::LINK, matches!(node.kind, NodeKind::Symlink { .. })),
-            (Self::OPEN, is_file && permissions::is_open(node.mode)),
-            (Self::LEFTOVER, dev_files::is_leftover(path)),
-            (Self::PYTHON_SETTING, installations::is_python_setting(path)),
+            (Self::OPEN, is_file && is_open(node.mode)),
+            (Self::LEFTOVER, is_leftover(path)),
+            (Self::PYTHON_SETTING, is_python_setting(path)),
             (Self::NODE_PACKAGE, may_be_package(path)),
         ];
         Self(
@@ -48,7 +50,7 @@ impl Marks {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::testing::path;
+    use super::super::testing::path;
     use super::*;
 
     fn file(at: &str, mode: u32) -> Marks {

@@ -42,7 +42,7 @@ fn check_in(subject: &Subject, line: &str) -> Option<Failure> {
         at: subject.resolve(&named).unwrap(),
         named,
     };
-    check(&Setting::of(subject), &program, &words(line))
+    check_python(&Setting::of(subject), &program, &words(line))
         .err()
         .map(|failure| *failure)
 }

@@ -1,6 +1,4 @@
-//! Which files of your layers are opened before packing, and how much of them: by path, mode and size only.
-//!
-//! Most files are never opened, so the check takes little time compared with packing.
+//! The parts of files that the check reads, and how they are read.
 
 use std::io::{self, BufRead as _, BufReader, Read, Seek as _, Write as _};
 use std::path::Path;
@@ -10,19 +8,13 @@ use object::read::ReadCache;
 use super::jar::{JarFacts, MAX_JAR_BYTES};
 use super::javascript::{MAX_SCRIPT_BYTES, Script, read_script};
 use super::python_source::{MAX_SOURCE_BYTES, Source, read_source};
-use super::rules::{
-    METADATA_HEAD_BYTES, is_compiled, is_manifest, is_python_metadata, is_python_record, is_python_setting,
-};
 use crate::elf::{ElfError, ElfFacts};
-use crate::model::{DiskFile, EntryPath};
+use crate::model::DiskFile;
 use crate::tree::SHEBANG_BYTES;
 
 /// Greatest size of a file that is read whole, in bytes: manifests, accounts, configuration. The largest `package.json`
 /// known have some hundred kilobytes.
 pub const MAX_WHOLE_BYTES: u64 = 1024 * 1024;
-
-/// How much of a compiled Python file is read: magic, flags, and the source's time and size (PEP 552).
-const PYC_HEAD_BYTES: u64 = 16;
 
 /// How much of a RECORD is read, in bytes. The longest known, with 30,000 files, have 4 MB.
 const MAX_RECORD_BYTES: u64 = 16 * 1024 * 1024;
@@ -30,7 +22,7 @@ const MAX_RECORD_BYTES: u64 = 16 * 1024 * 1024;
 /// Magic of an ELF file.
 const ELF_MAGIC: &[u8] = b"\x7fELF";
 
-/// The part of a file that the check reads.
+/// The part of a file that the check reads. If rules need different parts of a file, the last one of them is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Interest {
     /// Nothing.
@@ -49,6 +41,17 @@ pub enum Interest {
     Record,
     /// All of it.
     Whole,
+}
+
+impl Interest {
+    /// Returns the part of a file that may be a program, by its mode.
+    pub(super) fn of_program(mode: u32) -> Self {
+        if mode & 0o111 == 0 {
+            Self::Nothing
+        } else {
+            Self::Program
+        }
+    }
 }
 
 /// The part of a file that was read.
@@ -74,37 +77,9 @@ pub enum Evidence {
     Whole(Box<[u8]>),
 }
 
-/// Returns how much of a file the check needs to read.
-pub fn interest(path: &EntryPath, mode: u32, size_bytes: u64) -> Interest {
-    let name = path.file_name();
-    if is_read_whole(path, name) && size_bytes <= MAX_WHOLE_BYTES {
-        Interest::Whole
-    } else if is_compiled(path) {
-        Interest::Head(PYC_HEAD_BYTES)
-    } else if is_python_record(path) {
-        Interest::Record
-    } else if is_python_metadata(path) {
-        Interest::Head(METADATA_HEAD_BYTES)
-    } else if mode & 0o111 != 0 || is_library_name(name) {
-        Interest::Program
-    } else {
-        Interest::Nothing
-    }
-}
-
 /// Returns `true` for `libx.so`, `libx.so.1`, `x.node`: files that are loaded without being executable.
-fn is_library_name(name: &[u8]) -> bool {
+pub(super) fn is_library_name(name: &[u8]) -> bool {
     name.ends_with(b".node") || name.ends_with(b".so") || name.windows(4).any(|part| part == b".so.")
-}
-
-fn is_read_whole(path: &EntryPath, name: &[u8]) -> bool {
-    let known: &[&[u8]] = &[b"etc/passwd", b"etc/group", b"etc/ld.so.conf"];
-    let folder = path.parent_bytes();
-    known.contains(&path.as_bytes())
-        || folder == b"etc/ld.so.conf.d"
-        || (folder == b"etc" && name.starts_with(b"ld-musl-"))
-        || is_manifest(path)
-        || is_python_setting(path)
 }
 
 /// Reads the requested part of a seekable file. `source` must be at its start.
@@ -205,57 +180,4 @@ pub fn read_stream_evidence(
 /// Those of opening and reading, and one if the file changed.
 pub fn read_disk_evidence(interest: Interest, listed: &DiskFile) -> io::Result<Evidence> {
     read_evidence(interest, &mut listed.open()?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::testing::path;
-    use super::*;
-
-    #[test]
-    fn names_tell_what_is_read() {
-        for (at, mode, size_bytes, wanted) in [
-            ("app/package.json", 0o644, 1000, Interest::Whole),
-            ("app/package.json", 0o644, MAX_WHOLE_BYTES + 1, Interest::Nothing),
-            ("app/node_modules/a/package.json", 0o644, 1000, Interest::Whole),
-            (
-                "app/node_modules/a/test/fixtures/package.json",
-                0o644,
-                1000,
-                Interest::Nothing,
-            ),
-            ("app/node_modules/a/index.js", 0o644, 1000, Interest::Nothing),
-            ("app/node_modules/a/cli.js", 0o755, 1000, Interest::Program),
-            ("app/App.runtimeconfig.json", 0o644, 1000, Interest::Whole),
-            ("v/lib/python3.11/site-packages/a.pth", 0o644, 10, Interest::Whole),
-            ("app/model.pth", 0o644, 10, Interest::Nothing),
-            ("v/pyvenv.cfg", 0o644, 10, Interest::Whole),
-            ("a/__pycache__/b.cpython-311.pyc", 0o644, 1000, Interest::Head(16)),
-            ("a/b.pyc", 0o644, 1000, Interest::Nothing),
-            ("app/.env", 0o600, 10, Interest::Nothing),
-            ("app/x.pem", 0o644, 10, Interest::Nothing),
-            ("etc/passwd", 0o644, 10, Interest::Whole),
-            ("etc/ssl/x.conf", 0o644, 10, Interest::Nothing),
-            ("app/libx.so.1", 0o644, 10, Interest::Program),
-        ] {
-            assert_eq!(interest(&path(at), mode, size_bytes), wanted, "{at}");
-        }
-    }
-
-    #[test]
-    fn of_an_installation_of_many_packages_few_files_are_read() {
-        let mut read = 0;
-        for package in 0..1_000 {
-            for file in 0..50 {
-                let name = match file {
-                    0 => "package.json".to_owned(),
-                    1 => "test/fixtures/package.json".to_owned(),
-                    other => format!("lib/x{other}.js"),
-                };
-                let at = path(&format!("app/node_modules/p{package}/{name}"));
-                read += usize::from(interest(&at, 0o644, 2_000) != Interest::Nothing);
-            }
-        }
-        assert_eq!(read, 1_000);
-    }
 }
