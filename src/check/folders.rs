@@ -18,7 +18,7 @@ const TEST_FOLDERS: &[&[u8]] = &[
 /// `…/site-packages/name`; the deepest one.
 pub fn package_folder(path: &EntryPath) -> Option<EntryPath> {
     let components: Vec<&[u8]> = path.components().collect();
-    let is_store = |part: &[u8]| [&b"node_modules"[..], b"site-packages", b"dist-packages"].contains(&part);
+    let is_store = |part: &[u8]| part == b"node_modules" || is_site_name(part);
     let store = components.iter().rposition(|part| is_store(part))?;
     let is_scope = components.get(store + 1)?.starts_with(b"@");
     let end = store + if is_scope { 3 } else { 2 };
@@ -58,11 +58,15 @@ pub fn test_folder(path: &EntryPath) -> Option<EntryPath> {
     EntryPath::new(&components[..=at].join(&b'/')).ok()
 }
 
+/// Returns `true` for the name of a folder of Python's packages: `site-packages`, and `dist-packages` of Debian.
+pub fn is_site_name(name: &[u8]) -> bool {
+    matches!(name, b"site-packages" | b"dist-packages")
+}
+
 /// Returns the folder `site-packages` or `dist-packages` that contains a path, at any depth; the outermost one.
 pub fn site_folder(path: &EntryPath) -> Option<EntryPath> {
     let components: Vec<&[u8]> = path.components().collect();
-    let is_site = |part: &&[u8]| [&b"site-packages"[..], b"dist-packages"].contains(part);
-    let at = components.iter().position(is_site)?;
+    let at = components.iter().position(|part| is_site_name(part))?;
     (at + 1 < components.len())
         .then(|| EntryPath::new(&components[..=at].join(&b'/')).ok())
         .flatten()

@@ -1,5 +1,6 @@
 //! Files that Python reads at its start (the documentation of `site`; PEP 405; PEP 660).
 
+use super::folders::is_site_name;
 use crate::model::EntryPath;
 
 /// Returns `true` for `pyvenv.cfg`, and for a [`Pointer`].
@@ -21,7 +22,7 @@ pub enum Pointer {
 impl Pointer {
     /// Returns the kind of a file; `None` for other files.
     pub fn of(path: &EntryPath) -> Option<Self> {
-        if ![&b"site-packages"[..], b"dist-packages"].contains(&path.parent_name()) {
+        if !is_site_name(path.parent_name()) {
             return None;
         }
         let name = path.file_name();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
-use super::registry::Access;
+use super::access::Access;
 use super::{Config, Error, Layer};
 use crate::build::{Composed, compose, open_image};
 use crate::events::Observer;

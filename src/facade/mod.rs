@@ -4,6 +4,7 @@
 //!
 //! Names are those of the command line: `REF`, `oci:DIR[:TAG]`, `oci-archive:FILE`, `docker-archive:FILE`.
 
+mod access;
 mod config;
 mod error;
 mod files;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::OnceCell;
 
+use super::access::Access;
 use super::image::Pulled;
 use super::{Error, Image};
 use crate::build::{
@@ -27,13 +28,6 @@ use crate::transfer::{Reporter, copy};
 #[derive(Clone)]
 pub struct Registry {
     access: Arc<Access>,
-}
-
-/// What an operation needs.
-pub(super) struct Access {
-    pub transports: Transports,
-    pub options: BuildOptions,
-    pub observer: Arc<dyn Observer>,
 }
 
 impl Registry {

@@ -1,5 +1,6 @@
 //! Programs, libraries, and modules that programs open, told apart by path and facts.
 
+use super::super::folders::is_site_name;
 use crate::elf::ElfFacts;
 use crate::model::EntryPath;
 
@@ -44,8 +45,8 @@ impl Module {
         let has = |part: &[u8]| name.windows(part.len()).any(|window| window == part);
         let is_tagged = has(b".cpython-") || has(b".abi3.") || has(b".pypy");
         let in_packages = || {
-            let folders: [&[u8]; 3] = [b"site-packages", b"dist-packages", b"lib-dynload"];
-            path.components().any(|component| folders.contains(&component))
+            path.components()
+                .any(|component| is_site_name(component) || component == b"lib-dynload")
         };
         let is_extension = name.ends_with(b".so") && (is_tagged || (!name.starts_with(b"lib") && in_packages()));
         // `numpy.libs/x.so`: libraries that wheels include are loaded only by name.

@@ -14,7 +14,7 @@ use super::node::package_command;
 use super::program::{Lookup, Obstacle, Program, Setting};
 use super::scripts::check_script;
 use super::shebang;
-use super::shell::first_command;
+use super::shell::{SHELLS, first_command};
 use super::wrappers::wrapped;
 use crate::check::code::Code;
 use crate::check::evidence::{Evidence, Interest};
@@ -26,9 +26,6 @@ use crate::model::EntryPath;
 /// Greatest number of programs that start one another on one command line. Each consumes a word, so it is never
 /// reached.
 const MAX_PROGRAMS: usize = 64;
-
-/// Names of shells whose option `-c` takes a text in the usual language.
-const SHELLS: &[&str] = &["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh"];
 
 /// Programs that a busybox may have inside without a link for them, and that health checks and entrypoints use.
 const APPLETS: &[&str] = &[

@@ -2,6 +2,9 @@
 //!
 //! This is not a shell. If the command depends on more than the text itself, nothing is returned.
 
+/// Names of shells whose option `-c` takes a text in the usual language.
+pub(super) const SHELLS: &[&str] = &["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh"];
+
 /// Builtins and reserved words of the usual shells; their effects are not analyzed.
 const NO_PROGRAMS: &[&str] = &[
     "!",

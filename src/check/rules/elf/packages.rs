@@ -1,5 +1,6 @@
 //! Finds the package of npm or Python that a file belongs to, by its path.
 
+use crate::check::folders::is_site_name;
 use crate::model::{EntryPath, escape};
 
 /// A package.
@@ -70,7 +71,7 @@ pub(super) fn package_of(path: &EntryPath) -> Option<Package> {
         .rev()
         .find_map(|(at, component)| match *component {
             b"node_modules" => Some((at, Registry::Npm)),
-            b"site-packages" | b"dist-packages" => Some((at, Registry::Pypi)),
+            name if is_site_name(name) => Some((at, Registry::Pypi)),
             _ => None,
         })?;
     let (name, count) = match registry {

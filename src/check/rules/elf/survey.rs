@@ -16,6 +16,7 @@ use crate::check::rules::commands::trail;
 use crate::check::rules::program::{Lookup, Setting};
 use crate::check::rules::python::Reach;
 use crate::check::rules::shebang;
+use crate::check::rules::shell::SHELLS;
 use crate::check::subject::Subject;
 use crate::elf::ElfFacts;
 use crate::model::EntryPath;
@@ -31,9 +32,6 @@ const MATERIALS: &[&[u8]] = &[
 
 /// Values of `e_ident[EI_OSABI]` that Linux runs: System V, GNU, and the standalone one of arm.
 const LINUX_ABIS: &[u8] = &[0, 3, 97];
-
-/// Shells, which may set variables for the programs that they start.
-const SHELLS: &[&[u8]] = &[b"sh", b"bash", b"dash", b"ash", b"ksh", b"mksh", b"zsh", b"busybox"];
 
 /// `EF_ARM_ABI_FLOAT_HARD`.
 const ARM_HARD_FLOAT: u32 = 0x400;
@@ -200,7 +198,10 @@ impl<'a> Survey<'a> {
     /// Returns `true` if there is no shell between the runtime and the started program, so that its environment is that
     /// of the image.
     pub(super) fn is_environment_known(&self) -> bool {
-        let is_shell = |path: &EntryPath| SHELLS.contains(&path.file_name());
+        let is_shell = |path: &EntryPath| {
+            let name = path.file_name();
+            name == b"busybox" || SHELLS.iter().any(|shell| shell.as_bytes() == name)
+        };
         let visits = trail(self.subject).visits;
         let has_shell = visits.iter().any(|visit| {
             let interpreter = shebang::interpreter(&visit.setting, &visit.program.at);

@@ -10,6 +10,7 @@ use super::command_line::is_python;
 use super::search::minor_of;
 use crate::check::code::Code;
 use crate::check::finding::Finding;
+use crate::check::folders::is_site_name;
 use crate::check::rules::rule::Rule;
 use crate::check::subject::Subject;
 use crate::model::EntryPath;
@@ -88,7 +89,7 @@ fn installations(subject: &Subject) -> Installations {
         let (Some(minor), Some(folder), Some(_)) = (minor, parts.next(), parts.next()) else {
             continue;
         };
-        if !matches!(folder, b"site-packages" | b"dist-packages") {
+        if !is_site_name(folder) {
             continue;
         }
         let length =

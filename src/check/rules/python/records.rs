@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::reach::Reach;
-use super::search::is_site;
+use super::search::is_of_dist_info;
 use crate::check::code::Code;
 use crate::check::evidence::Interest;
 use crate::check::finding::Finding;
@@ -18,12 +18,7 @@ const MAX_SHOWN: usize = 3;
 
 /// Returns `true` for the RECORD of an installed package.
 fn is_python_record(path: &EntryPath) -> bool {
-    path.file_name() == b"RECORD"
-        && path.parent_name().ends_with(b".dist-info")
-        && path
-            .parent()
-            .and_then(|folder| folder.parent())
-            .is_some_and(|folder| is_site(&folder))
+    path.file_name() == b"RECORD" && is_of_dist_info(path)
 }
 
 /// Reads the native files that a RECORD lists.

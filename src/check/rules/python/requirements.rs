@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::markers::Environment;
-use super::search::is_site;
+use super::search::is_of_dist_info;
 use crate::check::code::Code;
 use crate::check::evidence::Interest;
 use crate::check::finding::Finding;
@@ -21,12 +21,7 @@ const MAX_REQUIREMENTS: usize = 5_000;
 
 /// Returns `true` for the METADATA file of an installed package.
 fn is_python_metadata(path: &EntryPath) -> bool {
-    path.file_name() == b"METADATA"
-        && path.parent_name().ends_with(b".dist-info")
-        && path
-            .parent()
-            .and_then(|folder| folder.parent())
-            .is_some_and(|folder| is_site(&folder))
+    path.file_name() == b"METADATA" && is_of_dist_info(path)
 }
 
 /// A line `Requires-Dist`.

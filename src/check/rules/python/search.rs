@@ -202,6 +202,12 @@ pub(super) fn is_site(folder: &EntryPath) -> bool {
     folder.file_name().ends_with(b"-packages")
 }
 
+/// Returns `true` for a file of what an installer wrote about a package: `site-packages/NAME-VERSION.dist-info/FILE`.
+pub(super) fn is_of_dist_info(path: &EntryPath) -> bool {
+    let site = path.parent().and_then(|folder| folder.parent());
+    path.parent_name().ends_with(b".dist-info") && site.is_some_and(|site| is_site(&site))
+}
+
 /// The lines of a `.pth` file that name directories; `None` if one of them is code, or the file was not read.
 fn plain_lines<'a>(setting: &Setting<'a>, path: &EntryPath) -> Option<Vec<&'a [u8]>> {
     let lines = setting
