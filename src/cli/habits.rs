@@ -160,7 +160,7 @@ const COMMANDS: [(&str, &str); 26] = [
     ),
     (
         "run",
-        "ocitect does not run containers: use `ocitect build -o docker-archive:- | podman load`, then `podman run`",
+        "ocitect does not run containers: use `ocitect build --platform OS/ARCH -o docker-archive:- | podman load`, then `podman run`",
     ),
     ("save", "run `ocitect copy IMAGE docker-archive:FILE`"),
     ("scan", "run `ocitect check`"),

@@ -9,7 +9,7 @@ use super::super::{
 };
 use super::values::{account_name, id, mode, mtime_s, owner, size_bytes};
 use super::{Context, annotations, image_path_below_root, is_same, layers};
-use crate::model::{Compression, Family, Platform, Reference, Repository, Tag, escape};
+use crate::model::{Compression, Family, Platform, Reference, ReferenceError, Repository, Tag, escape, name_help};
 
 /// The default ignore file.
 pub(in super::super) const DEFAULT_IGNORE_FILE: &str = ".ocitectignore";
@@ -52,6 +52,7 @@ fn repository(name: &Text) -> Result<Repository, Problem> {
                 reference.repository
             )),
         ),
+        Err(error @ ReferenceError::NoRegistry(_)) => Err(Problem::of(&name.span, &error).help(name_help(&name.value))),
         Err(error) => Err(Problem::of(&name.span, &error)),
     }
 }
