@@ -79,7 +79,7 @@ fn dispatch(arguments: Arguments, environment: &Environment) -> Done {
     let command = match arguments.command {
         Command::Schema => return print_json(&crate::spec::schema()),
         Command::Completions { shell } => return completions(shell),
-        Command::Man { directory } => return man::write_pages(&directory),
+        Command::Man { directory } => return man::write_pages(&directory, output.progress),
         Command::Cache(arguments) => return cache::run(&arguments, environment),
         command => command,
     };

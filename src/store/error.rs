@@ -343,6 +343,7 @@ impl Diagnostic for StoreError {
             | Self::Denied { help, .. }
             | Self::Remote { help, .. }
             | Self::Unsupported { help, .. } => help.clone(),
+            Self::Missing { .. } => Some("check the path".to_owned()),
             Self::NoPlatform { offered, skipped, .. } if offered.is_empty() => Some(match &listed(skipped)[..] {
                 [] => "it is an empty index: use another image".to_owned(),
                 listed => format!("it contains no image, only {}", listed.join("; ")),
