@@ -128,7 +128,8 @@ fn near_path(path: &Path, directory: &Path, names: &[OsString]) -> Option<PathBu
     let missing = rest.next()?.as_os_str();
     let names = names.iter().map(|name| name.as_encoded_bytes());
     let near = model::nearest(missing.as_encoded_bytes(), names)?;
-    let near = directory.join(OsStr::from_bytes(near)).join(rest.as_path());
+    let mut near = directory.join(OsStr::from_bytes(near));
+    near.extend(rest);
     near.exists().then_some(near)
 }
 
