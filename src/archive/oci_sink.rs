@@ -56,6 +56,10 @@ impl Sink for OciArchiveSink {
         self.archive.place()
     }
 
+    fn is_local(&self) -> bool {
+        true
+    }
+
     /// Returns 1, since the order of the blobs determines the order of the bytes.
     fn concurrency_limit(&self) -> usize {
         1

@@ -24,6 +24,9 @@ const MAX_USTAR_SIZE_BYTES: u64 = 0o777_7777_7777;
 const FILE_MODE: u32 = 0o644;
 const DIRECTORY_MODE: u32 = 0o755;
 
+/// Name of a stream in messages. The command line has one, its standard output.
+const STREAM_NAME: &str = "standard output";
+
 /// The writer of one archive. Each member is begun, written, and ended. A member that is not ended is removed by the
 /// next call.
 pub(super) struct Writer {
@@ -50,9 +53,12 @@ impl Writer {
     pub(super) fn new(kind: &str, output: Output) -> Self {
         let path = match &output {
             Output::File(path) => path.clone(),
-            Output::Stream(_) => PathBuf::from("-"),
+            Output::Stream(_) => PathBuf::from(STREAM_NAME),
         };
-        let place = format!("{kind}:{}", crate::model::escape(path.as_os_str().as_encoded_bytes()));
+        let place = match &output {
+            Output::File(path) => format!("{kind}:{}", crate::model::escape(path.as_os_str().as_encoded_bytes())),
+            Output::Stream(_) => STREAM_NAME.to_owned(),
+        };
         Self {
             place,
             path,

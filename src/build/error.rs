@@ -13,6 +13,9 @@ use crate::store::StoreError;
 use crate::transfer::CopyError;
 use crate::tree::TreeError;
 
+/// Help for an output at a place where this user must not write.
+const OTHER_DIRECTORY_HELP: &str = "write to another directory with -o";
+
 /// An error of a build. Errors of the stages are wrapped unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
@@ -292,6 +295,8 @@ impl Diagnostic for BuildError {
             Self::StaleRecord { .. } => Some("build again: the layer is then packed from its files".to_owned()),
             Self::GivenUp => None,
             Self::Pack(error) => error.help().or_else(|| member_help(error)),
+            Self::Copy(error) if error.is_write_denied() => Some(OTHER_DIRECTORY_HELP.to_owned()),
+            Self::Output { cause, .. } if cause.is_write_denied() => Some(OTHER_DIRECTORY_HELP.to_owned()),
             Self::Image { cause, .. } | Self::Resolve { cause, .. } | Self::Output { cause, .. } => cause.help(),
             Self::Tree { cause, .. } => cause.help(),
             Self::Access(error) => error.help(),

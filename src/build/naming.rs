@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::build::BuildError;
 use crate::model::{
-    Diagnostic as _, ImageName, Platform, Reference, ReferenceError, Repository, Selector, Tag, escape,
+    Diagnostic as _, ImageName, Platform, Reference, ReferenceError, Repository, Selector, Tag, escape, name_help,
 };
 use crate::spec::ImageSpec;
 
@@ -209,20 +209,24 @@ impl Outputs {
 }
 
 /// Returns the error for an argument that is not a name. A text with a slash and without a registry may be a branch
-/// name or a repository.
-fn not_a_name(argument: &str, error: ReferenceError) -> BuildError {
+/// name or a repository; `NAME:TAG` names a tag, which the image's own name may have.
+fn not_a_name(argument: &str, error: ReferenceError, name: Option<&Repository>) -> BuildError {
     let ReferenceError::NoRegistry(_) = &error else {
         return error.into();
     };
-    let tag = argument
-        .parse::<Tag>()
-        .err()
-        .and_then(|error| error.help())
-        .unwrap_or_default();
-    let full = error.help().unwrap_or_default();
+    let full = name_help(argument);
+    let written_tag = argument.rsplit_once(':').and_then(|(_, tag)| tag.parse::<Tag>().ok());
+    let help = match (written_tag, name) {
+        (Some(tag), Some(name)) => format!("write -t {tag} or -t {name}:{tag}"),
+        (Some(tag), None) => format!("{full} (for only a tag, write -t {tag})"),
+        (None, _) => {
+            let tag = argument.parse::<Tag>().err().and_then(|error| error.help());
+            format!("{full} (for only a tag, {})", tag.unwrap_or_default())
+        }
+    };
     BuildError::Usage {
         reason: format!("-t {}: {error}", escape(argument.as_bytes())),
-        help: format!("{full} (for only a tag, {tag})"),
+        help,
     }
 }
 
@@ -254,7 +258,9 @@ impl Names {
                 names.add(image.name.clone(), argument.parse()?);
                 continue;
             }
-            let reference: Reference = argument.parse().map_err(|error| not_a_name(argument, error))?;
+            let reference: Reference = argument
+                .parse()
+                .map_err(|error| not_a_name(argument, error, image.name.as_ref()))?;
             if reference.digest.is_some() {
                 return Err(BuildError::Usage {
                     reason: format!("-t {reference} has a digest"),

@@ -86,9 +86,9 @@ pub enum Command {
         shell: clap_complete::Shell,
     },
     /// Write the man pages into a directory
-    #[command(after_help = "Example:\n  ocitect man ~/.local/share/man/man1")]
+    #[command(after_help = "Example:\n  ocitect man ~/.local/share/man")]
     Man {
-        /// The directory. It is created if it does not exist.
+        /// The directory. The pages are written to man1 in it, which is created if it does not exist.
         #[arg(value_name = "DIR")]
         directory: PathBuf,
     },

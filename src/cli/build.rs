@@ -11,12 +11,13 @@ use super::{Done, habits, interrupt, parse_image, parse_platform, print_json, pr
 use crate::build::{BuildOptions, BuildReport, OutputRequest, Outputs, build, check_outputs, plan_build};
 use crate::environment::Environment;
 use crate::events::Event;
-use crate::model::{ReferenceError, escape};
+use crate::model::{Reference, ReferenceError, escape};
 use crate::spec::Spec;
 
 /// Builds the image of a spec, and prints its `NAME@DIGEST` at the end.
 pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let observer = progress::observer(output.progress, output.verbose > 0);
+    check_is_no_image(arguments)?;
     let spec = Spec::load(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
     let metadata = arguments.metadata.as_deref().map(Destination::of);
     let request = output_request(arguments, metadata.as_ref())?;
@@ -58,6 +59,26 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
         observer.event(Event::Warning(warning));
     }
     print_result(&report.pinned_name(), stdout_is_taken, output.progress)
+}
+
+/// Rejects the name of an image in the place of the spec, with the option to use instead.
+fn check_is_no_image(arguments: &BuildArguments) -> Done {
+    let text = arguments.spec.to_string_lossy();
+    if text.starts_with('.') || text.ends_with(".toml") || arguments.spec.exists() {
+        return Ok(());
+    }
+    let Ok(reference) = text.parse::<Reference>() else {
+        return Ok(());
+    };
+    let use_instead = if arguments.push {
+        format!("to push to another name, write -t {reference}")
+    } else {
+        format!("to give the image another name, write -t {reference}")
+    };
+    Err(Failure::usage(
+        &format!("there is no spec {reference}: no such file or directory"),
+        &use_instead,
+    ))
 }
 
 /// Returns the tags that a push of some platforms does not move.

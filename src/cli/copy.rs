@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::arguments::{CopyArguments, OutputArguments, PushArguments};
 use super::failure::Failure;
 use super::{
-    Done, NAME_HELP, destination, interrupt, parse, parse_image, parse_platform, print_result, progress, resolve,
+    Done, destination, interrupt, parse, parse_image, parse_platform, parse_pushed, parse_target, print_result,
+    progress, resolve,
 };
 use crate::build::{Target, TargetPlace, Transports, check_copy};
 use crate::environment::Environment;
@@ -18,7 +19,7 @@ use crate::transfer;
 /// Pushes one image under several references, and prints its `NAME@DIGEST` at the end.
 pub async fn push(arguments: &PushArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let references = arguments.references.iter().map(|text| {
-        let reference: Reference = parse(text.strip_prefix("docker://").unwrap_or(text), NAME_HELP)?;
+        let reference: Reference = parse_pushed(text)?;
         check_target(&reference)?;
         Ok(reference)
     });
@@ -54,7 +55,7 @@ pub async fn push(arguments: &PushArguments, output: &OutputArguments, environme
 
 /// Copies one image.
 pub async fn copy(arguments: &CopyArguments, output: &OutputArguments, environment: &Environment) -> Done {
-    let target = destination::resolve_archive(parse_image(&arguments.target, environment)?)?;
+    let target = destination::resolve_archive(parse_target(&arguments.target, environment)?)?;
     let source = parse_image(&arguments.source, environment)?;
     let observer = progress::observer(output.progress, output.verbose > 0);
     let login: Vec<&str> = match (&target, &source) {

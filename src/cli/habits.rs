@@ -1,7 +1,10 @@
 //! Options and commands of Docker, podman and similar tools that ocitect does not have, and their replacements.
 
+use clap::CommandFactory as _;
+use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use super::arguments::Arguments;
 use crate::model::escape;
 
 /// What replaces the options of other tools that allow registries without TLS, or with any certificate.
@@ -101,7 +104,7 @@ const OPTIONS: [(&str, &str); 59] = [
         "--password",
         "use --password-stdin, and give the password on standard input",
     ),
-    ("-p", "use --password-stdin, and give the password on standard input"),
+    ("-p", "use --platform OS/ARCH"),
     ("--platforms", "use --platform"),
     ("--provenance", "ocitect does not write attestations yet"),
     ("--pull", "run `ocitect update` to update the pins in the lockfile"),
@@ -129,8 +132,29 @@ const OPTIONS: [(&str, &str); 59] = [
     ("--user", "set `user` in [config] of the spec"),
 ];
 
+/// Options that mean something else in one command, with the command. They take precedence over [`OPTIONS`].
+const OPTIONS_OF: [(&str, &str, &str); 5] = [
+    (
+        "login",
+        "-p",
+        "use --password-stdin, and give the password on standard input",
+    ),
+    (
+        "init",
+        "--name",
+        "set `name` in [image] of the spec that `ocitect init` writes",
+    ),
+    (
+        "copy",
+        "--json",
+        "run `ocitect inspect --json TARGET` after the copy, or use --progress json for events",
+    ),
+    ("inspect", "--format", "use --json, and select fields with jq"),
+    ("ls", "-l", "not needed: modes, owners and sizes are always listed"),
+];
+
 /// Commands, with their replacements.
-const COMMANDS: [(&str, &str); 26] = [
+const COMMANDS: [(&str, &str); 28] = [
     ("append", "add a [[layers]] table to the spec, and run `ocitect build`"),
     ("buildx", "run `ocitect build`: it builds all platforms of the spec"),
     ("bake", "run `ocitect build` for each spec"),
@@ -155,12 +179,16 @@ const COMMANDS: [(&str, &str); 26] = [
     ("publish", "run `ocitect build --push`"),
     ("pull", "run `ocitect copy REF oci:DIR`"),
     (
+        "rm",
+        "ocitect deletes no images from registries: use the registry's own tools",
+    ),
+    (
         "rmi",
         "ocitect has no image store: images are in registries, layouts and archives",
     ),
     (
         "run",
-        "ocitect does not run containers: use `ocitect build -o docker-archive:- | podman load`, then `podman run`",
+        "ocitect does not run containers: use `ocitect build --platform OS/ARCH -o docker-archive:- | podman load`, then `podman run`",
     ),
     ("save", "run `ocitect copy IMAGE docker-archive:FILE`"),
     ("scan", "run `ocitect check`"),
@@ -171,6 +199,7 @@ const COMMANDS: [(&str, &str); 26] = [
     ),
     ("upgrade", "run `ocitect update`"),
     ("validate", "run `ocitect check`"),
+    ("version", "run `ocitect --version`"),
     (
         "verify",
         "run `ocitect check IMAGE`, or `ocitect cache verify` for the cache",
@@ -187,25 +216,62 @@ pub(super) fn explain(mut error: clap::Error) -> clap::Error {
     let Some(ContextValue::String(written)) = error.get(context) else {
         return error;
     };
-    let written = written.split('=').next().unwrap_or_default();
-    let known = table.iter().find(|(known, _)| *known == written).map(|(_, help)| *help);
-    if let Some(help) = known.or_else(|| is_second_image(&error, written).then_some(SPEC_HELP)) {
-        for guess in [
-            ContextKind::SuggestedArg,
-            ContextKind::SuggestedSubcommand,
-            ContextKind::Suggested,
-        ] {
-            error.remove(guess);
-        }
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![help.into()]));
+    let written = written.clone();
+    let option = written.split('=').next().unwrap_or_default();
+    let command = command_of(&error);
+    let name = command.as_ref().map_or("", |(name, _)| name);
+    let of_command = OPTIONS_OF
+        .iter()
+        .find(|(command, known, _)| *command == name && *known == option)
+        .map(|(.., help)| *help);
+    let known = table.iter().find(|(known, _)| *known == option).map(|(_, help)| *help);
+    let known = of_command
+        .or(known)
+        .or_else(|| (is_second_image(name, option)).then_some(SPEC_HELP));
+    let Some(help) = known.map(str::to_owned).or_else(|| layout_help(name, &written)) else {
+        return error;
+    };
+    for guess in [
+        ContextKind::SuggestedArg,
+        ContextKind::SuggestedSubcommand,
+        ContextKind::Suggested,
+    ] {
+        error.remove(guess);
+    }
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![help.into()]));
+    // The usage of the error shows the guess in place of the options.
+    if let Some((_, usage)) = command.filter(|_| error.kind() == ErrorKind::UnknownArgument) {
+        error.insert(ContextKind::Usage, ContextValue::StyledStr(usage));
     }
     error
 }
 
+/// Returns the command whose arguments are wrong, such as `cache prune`, and its usage.
+fn command_of(error: &clap::Error) -> Option<(String, StyledStr)> {
+    let usage = error.get(ContextKind::Usage)?.to_string();
+    let mut root = Arguments::command();
+    root.build();
+    let mut command = &mut root;
+    let mut names = Vec::new();
+    for word in usage.split_whitespace().skip_while(|word| *word != "ocitect").skip(1) {
+        if command.find_subcommand(word).is_none() {
+            break;
+        }
+        command = command.find_subcommand_mut(word)?;
+        names.push(word);
+    }
+    Some((names.join(" "), command.render_usage()))
+}
+
+/// Returns the help for a layout that is given to `cache prune` as other commands name it.
+fn layout_help(command: &str, written: &str) -> Option<String> {
+    let directory = written.strip_prefix("oci:").filter(|_| command == "cache prune")?;
+    Some(format!("use --layout {}", escape(directory.as_bytes())))
+}
+
 /// Returns `true` for a second argument of `update`, which took the names of images in an earlier form.
-fn is_second_image(error: &clap::Error, written: &str) -> bool {
-    let usage = error.get(ContextKind::Usage).map(ToString::to_string);
-    !written.starts_with('-') && usage.is_some_and(|usage| usage.contains("ocitect update"))
+fn is_second_image(command: &str, written: &str) -> bool {
+    command == "update" && !written.starts_with('-')
 }
 
 /// The kinds of buildx's `--output type=KIND,dest=FILE`, with the transport to use instead.
@@ -247,9 +313,8 @@ const OUTPUT_FORM: &str = "an output is oci:DIR[:TAG], oci-archive:FILE[:TAG] or
 
 #[cfg(test)]
 mod tests {
-    use clap::{CommandFactory as _, Parser as _};
+    use clap::Parser as _;
 
-    use super::super::arguments::Arguments;
     use super::*;
 
     #[test]
@@ -299,6 +364,21 @@ mod tests {
             );
         }
         assert!(!told(&["ocitect", "build", "a", "b"]).contains("--image NAME"));
+        for (words, expected) in [
+            (&["build", "-p", "linux/amd64"][..], "use --platform OS/ARCH"),
+            (&["login", "-p", "x", "ghcr.io"], "use --password-stdin"),
+            (&["init", "--name", "x"], "that `ocitect init` writes"),
+            (&["build", "--load"], "Usage: ocitect build [OPTIONS] [DIR|FILE]"),
+            (&["copy", "--json", "a", "b"], "ocitect inspect --json"),
+            (&["inspect", "--format", "x", "y"], "use --json"),
+            (&["ls", "-l", "x"], "not needed"),
+            (&["cache", "prune", "oci:build/oci"], "use --layout build/oci"),
+            (&["version"], "run `ocitect --version`"),
+            (&["rm", "x"], "the registry's own tools"),
+        ] {
+            let text = told(&[&["ocitect"], words].concat());
+            assert!(text.contains(expected), "{words:?}: {text}");
+        }
         assert!(told(&["ocitect", "pull", "x"]).contains("`ocitect copy REF oci:DIR`"));
         assert!(told(&["ocitect", "buidl"]).contains("build"));
     }

@@ -107,6 +107,9 @@ pub async fn outdated(arguments: &OutdatedArguments, output: &OutputArguments, e
     } else {
         print(lock_text::names(&names).as_bytes())?
     }
+    if names.is_empty() {
+        observer.event(Event::Note("the spec uses no images: nothing to check".to_owned()));
+    }
     let moved = names.iter().filter(|name| name.is_outdated()).count();
     match moved {
         0 => Ok(()),

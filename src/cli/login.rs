@@ -42,6 +42,9 @@ pub async fn login(arguments: &LoginArguments, output: &OutputArguments, environ
     Ok(())
 }
 
+/// Help for a question without an answer.
+const AGAIN: &str = "run the command again";
+
 /// Asks on the terminal for the password, and for the user if none was given.
 async fn asked_login(registry: &str, user: Option<String>, progress: Progress) -> Result<Login, Failure> {
     let shown_user = user.as_deref().map_or("USER".into(), |user| escape(user.as_bytes()));
@@ -68,12 +71,12 @@ async fn asked_login(registry: &str, user: Option<String>, progress: Progress) -
         }
     };
     if user.is_empty() {
-        return Err(failed("password", "the user name is empty"));
+        return Err(Failure::usage("no user name was entered", AGAIN));
     }
     let secret = terminal.ask_hidden("Password: ").await;
     let secret = secret.map_err(|error| failed("password", &error.to_string()))?;
     if secret.is_empty() {
-        return Err(failed("password", "nothing was entered"));
+        return Err(Failure::usage("no password was entered", AGAIN));
     }
     Ok(Login {
         registry: registry.to_owned(),

@@ -4,19 +4,33 @@ use std::path::Path;
 
 use clap::CommandFactory as _;
 
-use super::Done;
 use super::arguments::Arguments;
+use super::choices::Progress;
 use super::failure::Failure;
+use super::{Done, progress};
+use crate::model::escape;
 use crate::store::output::{Access, write_output};
 
-/// Writes `ocitect.1` and a page for each command, such as `ocitect-build.1`, into a directory.
-pub fn write_pages(directory: &Path) -> Done {
+/// The directory of the pages of commands. `man` searches it in the directories of its path.
+const SECTION: &str = "man1";
+
+/// Writes `ocitect.1` and a page for each command, such as `ocitect-build.1`, into `man1` in a directory.
+pub fn write_pages(directory: &Path, progress: Progress) -> Done {
+    let directory = directory.join(SECTION);
     let mut command = Arguments::command().disable_help_subcommand(true);
     command.build();
-    for (name, page) in pages(&command)? {
-        let path = directory.join(format!("{name}.1"));
-        write_output(&path, &page, Access::Umask).map_err(|error| Failure::here(&error.to_string()))?;
+    let pages = pages(&command)?;
+    for (name, page) in &pages {
+        write_output(&directory.join(format!("{name}.1")), page, Access::Umask)?;
     }
+    let directory = escape(directory.as_os_str().as_encoded_bytes());
+    progress::note(
+        progress,
+        &format!(
+            "wrote {} man pages to {directory}; read one: man -l {directory}/ocitect.1",
+            pages.len()
+        ),
+    );
     Ok(())
 }
 

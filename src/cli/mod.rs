@@ -43,7 +43,7 @@ use failure::Failure;
 
 use crate::environment::Environment;
 use crate::events::{Item, Observer, Task, Work};
-use crate::model::{Diagnostic, ImageName, Platform, ReferenceError, Root, Selector};
+use crate::model::{Diagnostic, ImageName, Platform, Reference, ReferenceError, Root, Selector, target_help};
 use crate::store::{SkippedEntry, Source, StoreError};
 
 /// The result of a command.
@@ -79,7 +79,7 @@ fn dispatch(arguments: Arguments, environment: &Environment) -> Done {
     let command = match arguments.command {
         Command::Schema => return print_json(&crate::spec::schema()),
         Command::Completions { shell } => return completions(shell),
-        Command::Man { directory } => return man::write_pages(&directory),
+        Command::Man { directory } => return man::write_pages(&directory, output.progress),
         Command::Cache(arguments) => return cache::run(&arguments, environment),
         command => command,
     };
@@ -167,6 +167,9 @@ fn login_registry(name: &ImageName) -> Vec<&str> {
 /// Help for the name of an image.
 const NAME_HELP: &str = "write it as oci:DIR[:TAG], oci-archive:FILE, docker-archive:FILE or REGISTRY/REPOSITORY:TAG";
 
+/// Help for a target that is not in a registry.
+const LOCAL_FORM: &str = "oci:DIR[:TAG], oci-archive:FILE or docker-archive:FILE";
+
 /// Parses the name of an image of any kind. If the text has no registry, the help suggests one.
 fn parse_image(text: &str, environment: &Environment) -> Result<ImageName, Failure> {
     text.parse().map_err(|error: ReferenceError| {
@@ -179,6 +182,29 @@ fn parse_image(text: &str, environment: &Environment) -> Result<ImageName, Failu
         };
         let guess = guess.map_or(String::new(), |guess| format!("{guess} Otherwise, "));
         Failure::usage(&error.to_string(), &format!("{guess}{NAME_HELP}"))
+    })
+}
+
+/// Like [`parse_image`], for an image that is written.
+fn parse_target(text: &str, environment: &Environment) -> Result<ImageName, Failure> {
+    match text.parse::<ImageName>() {
+        Err(error @ ReferenceError::NoRegistry(_)) if local_names::suggestion(text).is_none() => {
+            let help = format!("{}, or {LOCAL_FORM}", target_help(text));
+            Err(Failure::usage(&error.to_string(), &help))
+        }
+        Ok(_) | Err(_) => parse_image(text, environment),
+    }
+}
+
+/// Parses the reference of an image that is pushed.
+fn parse_pushed(text: &str) -> Result<Reference, Failure> {
+    let text = text.strip_prefix("docker://").unwrap_or(text);
+    text.parse().map_err(|error: ReferenceError| {
+        let help = match &error {
+            ReferenceError::NoRegistry(_) => Some(target_help(text)),
+            ReferenceError::Tag(_) | ReferenceError::Malformed { .. } => error.help(),
+        };
+        Failure::usage(&error.to_string(), help.as_deref().unwrap_or(NAME_HELP))
     })
 }
 

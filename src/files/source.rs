@@ -1,14 +1,15 @@
 //! Resolves `from` to a directory, a file, or a glob below its fixed part.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::FilesError;
 use super::error::shown;
 use super::pattern::{self, GlobPath};
-use crate::model::escape;
+use crate::model::{self, escape};
 use crate::spec::FilesEntry;
 
 /// Number of names of a directory that a hint shows.
@@ -103,18 +104,33 @@ fn hint(path: &Path) -> String {
     let Ok(entries) = fs::read_dir(nearest) else {
         return format!("{} is not a directory", shown(nearest));
     };
-    let mut names: Vec<String> = entries
-        .flatten()
-        .map(|entry| escape(entry.file_name().as_os_str().as_encoded_bytes()))
-        .collect();
+    let names: Vec<OsString> = entries.flatten().map(|entry| entry.file_name()).collect();
+    if let Some(near) = near_path(path, nearest, &names) {
+        return format!("did you mean {}?", shown(near.strip_prefix(".").unwrap_or(&near)));
+    }
+    let mut names: Vec<String> = names.iter().map(|name| escape(name.as_encoded_bytes())).collect();
     names.sort();
     let more = if names.len() > SHOWN_NAMES { ", …" } else { "" };
     names.truncate(SHOWN_NAMES);
-    if names.is_empty() {
-        format!("{} is empty", shown(nearest))
+    let found = if names.is_empty() {
+        "is empty".to_owned()
     } else {
-        format!("{} contains {}{more}", shown(nearest), names.join(", "))
-    }
+        format!("contains {}{more}", names.join(", "))
+    };
+    format!("build it first, or correct the path; {} {found}", shown(nearest))
+}
+
+/// Returns the existing path that was probably meant by `path`: in `directory`, its deepest part that exists, with one
+/// of the names in it.
+fn near_path(path: &Path, directory: &Path, names: &[OsString]) -> Option<PathBuf> {
+    let path = Path::new(".").join(path);
+    let mut rest = path.strip_prefix(Path::new(".").join(directory)).ok()?.components();
+    let missing = rest.next()?.as_os_str();
+    let names = names.iter().map(|name| name.as_encoded_bytes());
+    let near = model::nearest(missing.as_encoded_bytes(), names)?;
+    let mut near = directory.join(OsStr::from_bytes(near));
+    near.extend(rest);
+    near.exists().then_some(near)
 }
 
 /// Returns `path`, or the working directory if it is empty.

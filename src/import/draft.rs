@@ -115,6 +115,8 @@ pub struct Expected {
     pub path: String,
     /// The commands that build it, if they are known.
     pub commands: Vec<String>,
+    /// The platform, if only one of several needs it.
+    pub platform: Option<Platform>,
 }
 
 impl Draft {
@@ -142,9 +144,12 @@ impl Draft {
     /// Adds what must exist for each platform; what is the same for all is added once.
     pub fn expect(&mut self, path: impl Fn(&Platform) -> String, commands: impl Fn(&Platform) -> Vec<String>) {
         for platform in &self.platforms {
+            let place = path(platform);
+            let is_shared = self.platforms.iter().all(|other| path(other) == place);
             let expected = Expected {
-                path: path(platform),
+                path: place,
                 commands: commands(platform),
+                platform: (!is_shared).then(|| platform.clone()),
             };
             if self.expected.iter().all(|known| known.path != expected.path) {
                 self.expected.push(expected);

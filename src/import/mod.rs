@@ -84,8 +84,28 @@ pub fn propose(directory: &Path) -> Result<Proposal, ImportError> {
         text: spec_text::render(&draft),
         missing: missing(&draft, &tree),
         found: [project.found(), recipe::found(&artifacts)].concat(),
-        notes: [tree.notes(), &project.notes, &artifacts.notes, &draft.notes].concat(),
+        notes: [
+            tree.notes(),
+            &dockerfile_note(&tree),
+            &project.notes,
+            &artifacts.notes,
+            &draft.notes,
+        ]
+        .concat(),
     })
+}
+
+/// Names of Dockerfiles.
+const DOCKERFILES: [&str; 2] = ["Dockerfile", "Containerfile"];
+
+/// Notes for a Dockerfile that it is not read.
+fn dockerfile_note(tree: &ProjectTree) -> Vec<String> {
+    let found = DOCKERFILES.iter().filter(|name| tree.has_file(name));
+    found
+        .map(|name| {
+            format!("found a {name}, which init does not read; docs/guides/dockerfile.md translates each instruction")
+        })
+        .collect()
 }
 
 /// What does not exist yet, with the command that makes it.
@@ -101,7 +121,12 @@ fn missing(draft: &Draft, tree: &ProjectTree) -> Vec<String> {
         .map(|expected| {
             let path = escape(expected.path.as_bytes());
             if expected.commands.is_empty() {
-                return format!("{path} is missing");
+                return match &expected.platform {
+                    Some(platform) => {
+                        format!("{path} is missing: build it for {platform}, or remove {platform} from `platforms`")
+                    }
+                    None => format!("{path} is missing"),
+                };
             }
             format!(
                 "{path} is missing: build it with `{}`",

@@ -127,6 +127,24 @@ fn programs_decide_platforms_and_paths() {
 }
 
 #[test]
+fn a_program_of_one_platform_alone_says_which_is_missing() {
+    let directory = project_of_bytes(&[
+        ("Dockerfile", b"FROM scratch\n"),
+        ("dist/amd64/hello", HELLO_AMD64),
+        ("dist/arm64/other", HELLO_ARM64),
+    ]);
+    let (proposal, _) = of(directory.path());
+    assert_eq!(
+        proposal.missing,
+        ["dist/arm64/hello is missing: build it for linux/arm64, or remove linux/arm64 from `platforms`"]
+    );
+    says(
+        &proposal.notes.join("\n"),
+        &["found a Dockerfile, which init does not read; docs/guides/dockerfile.md"],
+    );
+}
+
+#[test]
 fn paths_without_a_common_form_are_variables_of_platforms() {
     let directory = project_of_bytes(&[
         ("go.mod", b"module x/api\n"),

@@ -73,6 +73,10 @@ impl Sink for LayoutSink {
         self.layout.place()
     }
 
+    fn is_local(&self) -> bool {
+        true
+    }
+
     fn concurrency_limit(&self) -> usize {
         CONCURRENT_PUTS
     }

@@ -52,7 +52,7 @@ pub use nearest::nearest;
 pub use platform::{Platform, PlatformError};
 pub use platform_names::UnknownPart;
 pub use reference::{ImageName, Reference, ReferenceError, Repository, Selector, Tag};
-pub use short_names::ShortNames;
+pub use short_names::{ShortNames, name_help, target_help};
 pub use size::{part_text, size_text};
 pub use whiteout::{OPAQUE_WHITEOUT, WHITEOUT_PREFIX};
 pub use xattr::{XattrOwner, xattr_owner, xattr_pattern_owner};

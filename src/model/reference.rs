@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use super::short_names::LOCAL_REGISTRY;
 use super::{Diagnostic, Digest, ErrorKind, ShortNames, escape};
 
 /// The form of a reference, for help texts.
@@ -156,7 +157,7 @@ impl Repository {
 
     /// Returns `true` for `localhost/…` without a port: by convention, images that are never pushed.
     pub fn is_local(&self) -> bool {
-        self.registry == "localhost"
+        self.registry == LOCAL_REGISTRY
     }
 }
 

@@ -11,6 +11,9 @@ const MAX_SUGGESTIONS: usize = 3;
 /// The registry of a name without one, unless configured otherwise.
 const DEFAULT_REGISTRY: &str = "docker.io";
 
+/// The registry of images that are never pushed.
+pub(super) const LOCAL_REGISTRY: &str = "localhost";
+
 /// The meaning of names without a registry in other tools on this machine (containers-registries.conf(5)).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ShortNames {
@@ -42,11 +45,10 @@ impl ShortNames {
                 format!("{registry}/{name}{pin}")
             }
         };
-        let is_reference = |text: &String| text.parse::<Reference>().is_ok();
         registries
             .iter()
             .map(full)
-            .filter(is_reference)
+            .filter(|text| is_reference(text))
             .take(MAX_SUGGESTIONS)
             .collect()
     }
@@ -62,6 +64,34 @@ impl ShortNames {
     }
 }
 
+/// Returns the help for a short name of an image that is written: with a registry. Other registries than the user's own
+/// do not accept it, so none is suggested.
+pub fn target_help(short_name: &str) -> String {
+    let example = if is_reference(&format!("{LOCAL_REGISTRY}/{short_name}")) {
+        short_name
+    } else {
+        "app"
+    };
+    let account = if example.contains('/') { "" } else { "ME/" };
+    format!("write a registry and a repository, such as ghcr.io/{account}{example}")
+}
+
+/// Like [`target_help`], for a name that need not be pushed.
+pub fn name_help(short_name: &str) -> String {
+    let help = target_help(short_name);
+    let local = format!("{LOCAL_REGISTRY}/{short_name}");
+    let local = if is_reference(&local) {
+        local
+    } else {
+        format!("{LOCAL_REGISTRY}/app")
+    };
+    format!("{help}, or {local} for an image that is never pushed")
+}
+
+fn is_reference(text: &str) -> bool {
+    text.parse::<Reference>().is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,6 +105,22 @@ mod tests {
         );
         assert_eq!(names.question("me/app").unwrap(), "did you mean docker.io/me/app?");
         assert_eq!(names.question("NOT A NAME"), None);
+    }
+
+    #[test]
+    fn a_name_that_is_written_gets_the_users_registry() {
+        for (name, expected) in [
+            ("hello:1", "ghcr.io/ME/hello:1, or localhost/hello:1 for an image"),
+            ("me/app", "ghcr.io/me/app, or localhost/me/app for an image"),
+            ("NOT A NAME", "ghcr.io/ME/app, or localhost/app for an image"),
+        ] {
+            let help = name_help(name);
+            assert!(help.contains(expected), "{help}");
+        }
+        assert_eq!(
+            target_help("app:1"),
+            "write a registry and a repository, such as ghcr.io/ME/app:1"
+        );
     }
 
     #[test]

@@ -209,7 +209,7 @@ impl Authenticator {
             }
             _ => get(transport, request, &realm).await?,
         };
-        let token = self.read(request, &realm, reply, started).await?;
+        let token = self.read(transport, request, &realm, reply, started).await?;
         transport.options().secrets.add(&token.secret);
         Ok(token)
     }
@@ -250,13 +250,14 @@ impl Authenticator {
 
     async fn read(
         &self,
+        transport: &Transport,
         request: &TokenRequest<'_>,
         realm: &Url,
         reply: Reply,
         started: Instant,
     ) -> Result<Token, RequestError> {
         if !reply.status().is_success() {
-            return Err(refused(reply, request).await);
+            return Err(refused(reply, request, transport).await);
         }
         let secrets = reply.secrets().clone();
         let body = read_small(reply, MAX_TOKEN_BYTES)
@@ -360,23 +361,24 @@ async fn get(transport: &Transport, request: &TokenRequest<'_>, realm: &Url) -> 
 }
 
 /// Turns a token service's refusal into an error. Some services reply 400 to unknown credentials.
-async fn refused(reply: Reply, request: &TokenRequest<'_>) -> RequestError {
+async fn refused(reply: Reply, request: &TokenRequest<'_>, transport: &Transport) -> RequestError {
     let is_refusal = matches!(reply.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
     let retry = RetryInfo::of(reply.status(), reply.headers());
     let had_credentials = request.credential.is_some();
+    let login_help = had_credentials.then(|| transport.options().credentials.login_help(request.name));
     let failed = FailedRequest {
         action: ACTION,
         what: None,
         place: request.name.to_owned(),
         registry: request.name,
-        had_credentials,
+        login_help: login_help.clone(),
     };
     let error = match reply::failure(reply, "the token service", failed).await {
         StoreError::Denied { place, detail, .. } if is_refusal && !had_credentials => {
             reply::authentication_required(place, detail, request.name)
         }
         StoreError::Denied { place, detail, .. } if is_refusal => {
-            let help = Some(format!("log in again: ocitect login {}", request.name));
+            let help = login_help;
             StoreError::Unauthorized { place, detail, help }
         }
         other => other,

@@ -177,7 +177,7 @@ impl Client {
             what: None,
             place,
             registry,
-            had_credentials: true,
+            login_help: Some(self.options().credentials.login_help(registry)),
         };
         Err(wrong_login(reply::failure(reply, "GET", failed).await))
     }

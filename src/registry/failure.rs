@@ -125,6 +125,7 @@ fn root_cause(error: &reqwest::Error) -> String {
 
 fn explain(error: &reqwest::Error, url: &Url) -> (String, Option<String>) {
     let host = url.host_str().unwrap_or_default();
+    let registry = registry_name(url);
     if let Some(error) = find::<rustls::Error>(error) {
         return explain_tls(error, url);
     }
@@ -136,21 +137,23 @@ fn explain(error: &reqwest::Error, url: &Url) -> (String, Option<String>) {
     }
     let kind = find::<io::Error>(error).map(io::Error::kind);
     if kind == Some(io::ErrorKind::UnexpectedEof) && error.is_connect() {
-        let help = format!(
-            "if the registry does not use TLS, use --plain-http {}",
-            registry_name(url)
-        );
+        let help = format!("if the registry does not use TLS, use --plain-http {registry}");
         return (
-            format!("{host} closed the connection during the TLS handshake"),
+            format!("{registry} closed the connection during the TLS handshake"),
             Some(help),
         );
     }
+    if kind == Some(io::ErrorKind::ConnectionRefused) {
+        return (
+            format!("{registry} refused the connection"),
+            Some(format!("check that a registry listens at {registry}")),
+        );
+    }
     let detail = match kind {
-        Some(io::ErrorKind::ConnectionRefused) => format!("{host} refused the connection"),
-        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => format!("{host} closed the connection"),
-        _ if error.is_timeout() => format!("{host} did not answer in time"),
-        _ if error.is_connect() => format!("cannot connect to {host}"),
-        _ => format!("the exchange with {host} failed"),
+        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => format!("{registry} closed the connection"),
+        _ if error.is_timeout() => format!("{registry} did not answer in time"),
+        _ if error.is_connect() => format!("cannot connect to {registry}"),
+        _ => format!("the exchange with {registry} failed"),
     };
     (detail, None)
 }

@@ -13,7 +13,7 @@ use rustls_pki_types::CertificateDer;
 use url::Url;
 
 use super::certificates::{parsable_certificates, unusable};
-use super::origin::{endpoint, origin};
+use super::origin::{canonical, endpoint, origin};
 use super::{ConfigFiles, RetryOptions, Secret, Secrets};
 use crate::events::{Observer, Silent};
 use crate::store::StoreError;
@@ -215,6 +215,21 @@ pub struct Credentials {
     pub environment: Vec<Login>,
     /// Value of `PATH`, in which `docker-credential-*` programs are searched. Without it no helpers are used.
     pub helper_path: Option<OsString>,
+}
+
+impl Credentials {
+    /// Returns what helps if a registry refuses the credentials for it.
+    pub(super) fn login_help(&self, registry: &str) -> String {
+        let is_explicit = self
+            .explicit
+            .iter()
+            .any(|login| canonical(&login.registry) == canonical(registry));
+        if is_explicit {
+            "check --username and the password on standard input".to_owned()
+        } else {
+            format!("log in again: ocitect login {registry}")
+        }
+    }
 }
 
 #[cfg(test)]

@@ -23,8 +23,8 @@ pub(super) struct FailedRequest<'a> {
     pub(super) place: String,
     /// The registry as references write it.
     pub(super) registry: &'a str,
-    /// Whether credentials were sent.
-    pub(super) had_credentials: bool,
+    /// What helps if these credentials are wrong; `None` if none were sent.
+    pub(super) login_help: Option<String>,
 }
 
 /// Turns an error reply into an error.
@@ -47,27 +47,32 @@ pub(super) async fn failure(reply: Reply, method: &str, request: FailedRequest<'
         what,
         place,
         registry,
-        had_credentials,
+        login_help,
     } = request;
     // Registries with tokens reply 401 to a known account without permission: a new login would not help.
-    if status == StatusCode::UNAUTHORIZED && had_credentials && is_short {
+    if status == StatusCode::UNAUTHORIZED && login_help.is_some() && is_short {
         status = StatusCode::FORBIDDEN;
     }
     match (status, what) {
-        (StatusCode::UNAUTHORIZED, _) if had_credentials => {
-            let help = Some(format!("log in again: ocitect login {registry}"));
-            StoreError::Unauthorized { place, detail, help }
-        }
+        (StatusCode::UNAUTHORIZED, _) if login_help.is_some() => StoreError::Unauthorized {
+            place,
+            detail,
+            help: login_help,
+        },
         (StatusCode::UNAUTHORIZED, _) => authentication_required(place, detail, registry),
         (StatusCode::FORBIDDEN, _) => {
             let help = Some(format!("use an account with permission for {action}"));
             StoreError::Denied { place, detail, help }
         }
         (StatusCode::NOT_FOUND, Some(what)) => {
-            let is_unknown_name = document.code == Some(ErrorCode::NameUnknown);
-            let help = is_unknown_name.then(|| {
-                "check the name of the repository: it does not exist, or the account has no access".to_owned()
-            });
+            let help = if document.code == Some(ErrorCode::NameUnknown) {
+                "check the name of the repository: it does not exist, or the account has no access"
+            } else if what.starts_with("tag ") {
+                "check the repository and the tag"
+            } else {
+                "check the repository and the digest"
+            };
+            let help = Some(help.to_owned());
             StoreError::NotFound { what, place, help }
         }
         _ => {

@@ -181,12 +181,15 @@ impl RegistryRepository {
         what: Option<String>,
     ) -> StoreError {
         let is_unauthorized = reply.status() == StatusCode::UNAUTHORIZED;
+        let had_credentials = is_unauthorized && self.client.has_credentials(&self.repository).await;
+        let registry = self.repository.registry();
+        let login_help = had_credentials.then(|| self.client.options().credentials.login_help(registry));
         let failed = FailedRequest {
             action,
             what,
             place: self.repository.to_string(),
-            registry: self.repository.registry(),
-            had_credentials: is_unauthorized && self.client.has_credentials(&self.repository).await,
+            registry,
+            login_help,
         };
         reply::failure(reply, method.as_str(), failed).await
     }

@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+/// The name of the format that `ocitect init` replaces.
+pub(super) const DOCKERFILE: &str = "a Dockerfile";
+
 /// Returns the format of a text that is not TOML; `None` if it is not known.
 pub(super) fn recognise(path: &Path, text: &str) -> Option<&'static str> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -16,7 +19,7 @@ pub(super) fn recognise(path: &Path, text: &str) -> Option<&'static str> {
         .unwrap_or_default();
     let ends = |suffixes: &[&str]| suffixes.iter().any(|suffix| name.ends_with(suffix));
     if is_instruction(first) || ["dockerfile", "containerfile"].iter().any(|word| name.contains(word)) {
-        return Some("a Dockerfile");
+        return Some(DOCKERFILE);
     }
     if first.starts_with('{') || ends(&[".json"]) {
         return Some("JSON");

@@ -247,6 +247,11 @@ fn ignore_files(merged: &[Merged<'_>], directory: &Path) -> BTreeSet<PathBuf> {
 /// Adds the format of a text that is not TOML to the problem, if it is known.
 fn named(problem: Problem, path: &Path, text: &str) -> Problem {
     match foreign::recognise(path, text) {
+        Some(foreign::DOCKERFILE) => Problem::new(
+            &(0..0),
+            format!("expected a spec in TOML, found {}", foreign::DOCKERFILE),
+        )
+        .help("run `ocitect init` to write a spec; docs/guides/dockerfile.md translates each instruction"),
         Some(what) => Problem::new(&(0..0), format!("expected a spec in TOML, found {what}")).help(
             "give the path of an ocitect.toml, which has `format = 1` and tables such as [image], [[layers]] and \
              [config]",

@@ -232,6 +232,15 @@ impl StoreError {
         }
     }
 
+    /// Returns `true` if the system does not let this user write.
+    pub fn is_write_denied(&self) -> bool {
+        let Self::Io { cause, .. } = self else { return false };
+        matches!(
+            cause.kind(),
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+        )
+    }
+
     /// Returns the error of an action that failed at a registry, without help and cause.
     pub fn remote(action: &str, place: &str, detail: impl Into<String>) -> Self {
         Self::Remote {
@@ -334,6 +343,7 @@ impl Diagnostic for StoreError {
             | Self::Denied { help, .. }
             | Self::Remote { help, .. }
             | Self::Unsupported { help, .. } => help.clone(),
+            Self::Missing { .. } => Some("check the path".to_owned()),
             Self::NoPlatform { offered, skipped, .. } if offered.is_empty() => Some(match &listed(skipped)[..] {
                 [] => "it is an empty index: use another image".to_owned(),
                 listed => format!("it contains no image, only {}", listed.join("; ")),

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek as _, Write};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -229,11 +229,12 @@ impl TemporaryFile {
         let failed = |cause| StoreError::io("write to", directory, cause);
         for _ in 0..MAX_CREATE_ATTEMPTS {
             let mut builder = tempfile::Builder::new();
-            builder
-                .prefix(TEMPORARY_PREFIX)
-                .permissions(fs::Permissions::from_mode(mode));
+            builder.prefix(TEMPORARY_PREFIX);
+            let mut options = File::options();
+            options.read(true).write(true).create_new(true).mode(mode);
             let mut named = named();
-            let file = builder.tempfile_in(directory).map_err(failed)?;
+            // Opened here, since the errors of tempfile have the temporary name in place of the system's number.
+            let file = builder.make_in(directory, |path| options.open(path)).map_err(failed)?;
             named.insert(file.path().to_owned());
             drop(named);
             let name = Name(file.path().to_owned());
@@ -358,6 +359,8 @@ pub fn remove_abandoned(directory: &Path) {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]

@@ -101,6 +101,11 @@ pub trait Sink: Send + Sync {
     /// Returns its name for messages.
     fn describe(&self) -> String;
 
+    /// Returns `true` if it writes to files of this machine, or to a stream.
+    fn is_local(&self) -> bool {
+        false
+    }
+
     /// Returns the limit on concurrent puts; 1 if the order of blobs determines the output's bytes.
     fn concurrency_limit(&self) -> usize;
 

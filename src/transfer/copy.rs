@@ -1,6 +1,8 @@
 //! Copying of an image.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use futures_util::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
@@ -16,21 +18,58 @@ use crate::store::{Ensured, Sink, Source, StoreError};
 const MANIFESTS_ASKED_AT_ONCE: usize = 8;
 
 /// A copy that failed: what was being copied, and on which side it failed.
-#[derive(Debug, thiserror::Error)]
-#[error("copying {what} from {source_place} to {target_place} failed at the {side}")]
+#[derive(Debug)]
 pub struct CopyError {
     what: String,
     source_place: String,
     target_place: String,
-    side: &'static str,
-    #[source]
+    /// The target is on this machine.
+    is_local: bool,
     cause: StoreError,
 }
 
 impl CopyError {
+    /// Returns `true` if the target is on this machine and cannot be written.
+    fn is_of_local_target(&self) -> bool {
+        self.is_local && matches!(self.cause, StoreError::Io { .. })
+    }
+
+    /// Returns `true` if this user must not write at the target's place.
+    pub fn is_write_denied(&self) -> bool {
+        self.is_of_local_target() && self.cause.is_write_denied()
+    }
+
     /// Returns the store's error.
     pub fn cause(&self) -> &StoreError {
         &self.cause
+    }
+}
+
+impl fmt::Display for CopyError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let target = &self.target_place;
+        if self.is_of_local_target() {
+            return write!(formatter, "cannot write {target}");
+        }
+        let what = &self.what;
+        let source = &self.source_place;
+        let side = if self.cause.is_source() { "source" } else { "target" };
+        write!(
+            formatter,
+            "copying {what} from {source} to {target} failed at the {side}"
+        )
+    }
+}
+
+impl Error for CopyError {
+    /// Returns the store's error, or the system's if the store's only repeats the path of the target.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.cause {
+            StoreError::Io { path, cause, .. } if self.is_local && self.target_place.ends_with(path.as_str()) => {
+                Some(cause)
+            }
+            cause => Some(cause),
+        }
     }
 }
 
@@ -39,6 +78,9 @@ impl Diagnostic for CopyError {
         self.cause.error_kind()
     }
     fn help(&self) -> Option<String> {
+        if self.is_write_denied() {
+            return Some("write to another directory".to_owned());
+        }
         self.cause.help()
     }
 }
@@ -238,7 +280,7 @@ impl Copying<'_> {
             what,
             source_place: self.source.describe(),
             target_place: self.target.describe(),
-            side: if cause.is_source() { "source" } else { "target" },
+            is_local: self.target.is_local(),
             cause,
         }
     }

@@ -60,6 +60,7 @@ pub fn draft(tree: &ProjectTree, artifacts: &Artifacts, project: &Project) -> Dr
     draft.expected.push(Expected {
         path: format!("{from}/{assembly}.dll"),
         commands,
+        platform: None,
     });
     draft
 }

@@ -92,7 +92,11 @@ fn add_jar(draft: &mut Draft, jvm: Option<&JvmProject>, artifacts: &Artifacts, n
         is_optional: false,
     });
     draft.start = Start::Entrypoint(vec!["java".to_owned(), "-jar".to_owned(), "/app/app.jar".to_owned()]);
-    draft.expected.push(Expected { path: from, commands });
+    draft.expected.push(Expected {
+        path: from,
+        commands,
+        platform: None,
+    });
 }
 
 fn jar_commands(jvm: &JvmProject) -> Vec<String> {
@@ -125,6 +129,7 @@ fn add_quarkus(draft: &mut Draft, jvm: &JvmProject) {
     draft.expected.push(Expected {
         path: from.to_owned(),
         commands,
+        platform: None,
     });
 }
 
@@ -146,5 +151,9 @@ fn add_directory(draft: &mut Draft, jvm: &JvmProject, class: &str, tree: &Projec
     });
     let words = ["java", "-cp", "/app/lib/*"].map(str::to_owned);
     draft.start = Start::Entrypoint(words.into_iter().chain([literal(class)]).collect());
-    draft.expected.push(Expected { path: from, commands });
+    draft.expected.push(Expected {
+        path: from,
+        commands,
+        platform: None,
+    });
 }

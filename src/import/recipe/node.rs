@@ -148,6 +148,7 @@ fn add_sources(draft: &mut Draft, node: &NodeProject, tree: &ProjectTree, layout
         draft.expected.push(Expected {
             path: file.to_owned(),
             commands,
+            platform: None,
         });
     }
     // The directory of results may hold the dependencies of every platform, too.

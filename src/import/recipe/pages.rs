@@ -47,6 +47,7 @@ pub fn draft(tree: &ProjectTree, artifacts: &Artifacts, project: &Project) -> Dr
     draft.expected.push(Expected {
         path: join(&directory, "index.html"),
         commands,
+        platform: None,
     });
     draft
 }

@@ -230,6 +230,7 @@ fn add_program(draft: &mut Draft, python: Option<&PythonProject>, own: &[&Wheel]
         draft.expected.push(Expected {
             path: "src".to_owned(),
             commands: Vec::new(),
+            platform: None,
         });
     }
     draft.layers.push(Layer {

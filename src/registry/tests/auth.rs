@@ -236,7 +236,7 @@ async fn refused_credentials_are_not_replaced_by_none() {
         .unwrap_err();
     assert_eq!(error.error_kind(), ErrorKind::Unauthorized);
     assert!(error.to_string().contains("incorrect username or password"), "{error}");
-    assert!(error.help().unwrap().contains("ocitect login"), "{error}");
+    assert!(error.help().unwrap().contains("check --username"), "{error}");
     assert!(!format!("{error:?}").contains("topsecret"));
 }
 
@@ -268,7 +268,7 @@ async fn a_challenge_that_comes_late_is_answered() {
         .await
         .unwrap_err();
     assert!(wrong.to_string().contains("authentication to "), "{wrong}");
-    assert!(wrong.help().unwrap().contains("log in again"), "{wrong}");
+    assert!(wrong.help().unwrap().contains("check --username"), "{wrong}");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use super::layers;
 use super::values::{
     account_name, annotations, id, image_path, image_path_below_root, mode, mtime_s, owner, parse_platform, size_bytes,
 };
-use crate::model::{Family, Platform, Reference, Repository, Tag, escape};
+use crate::model::{Family, Platform, Reference, ReferenceError, Repository, Tag, escape, name_help};
 
 /// The default ignore file.
 pub(in super::super) const DEFAULT_IGNORE_FILE: &str = ".ocitectignore";
@@ -53,6 +53,7 @@ fn repository(name: &Text) -> Result<Repository, Problem> {
                 reference.repository
             )),
         ),
+        Err(error @ ReferenceError::NoRegistry(_)) => Err(Problem::of(&name.span, &error).help(name_help(&name.value))),
         Err(error) => Err(Problem::of(&name.span, &error)),
     }
 }

@@ -53,7 +53,7 @@ fn documents() {
 fn images() {
     check(&[
         ("name = \"ghcr.io/a/b:1\"", "write name = \"ghcr.io/a/b\""),
-        ("name = \"app\"", "did you mean docker.io/library/app?"),
+        ("name = \"app\"", "such as ghcr.io/ME/app, or localhost/app for"),
         ("name = \"ghcr.io/A\"", "not an image reference"),
         ("tags = []", "`tags` must not be empty"),
         ("tags = [\"-x\"]", "expected 1 to 128"),

@@ -90,7 +90,7 @@ fn a_full_disk_leaves_an_archive_as_it_was() {
 }
 
 #[test]
-fn a_copy_to_a_full_disk_says_which_side_failed() {
+fn a_copy_to_a_full_disk_names_the_target() {
     let sandbox = Sandbox::new();
     let _mount = Mount::small(&sandbox, "disk", 256);
     let source = format!("{}/base:latest", part("REGISTRY_OPEN"));
@@ -98,7 +98,7 @@ fn a_copy_to_a_full_disk_says_which_side_failed() {
         &sandbox,
         &["copy", &source, "oci-archive:disk/base.tar"],
         1,
-        &["failed at the target", FULL],
+        &["cannot write oci-archive:disk/base.tar", FULL],
     );
 }
 

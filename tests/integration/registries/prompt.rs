@@ -80,10 +80,16 @@ fn a_wrong_password_and_no_password_are_refused() {
     assert!(!shown.contains("wrong-secret"), "{shown}");
     for answer in ["send=\n", "send=\u{4}"] {
         let shown = login(&sandbox, &["expect=Password: ", answer], &user);
-        has(&shown, &["nothing was entered", "--password-stdin", "status 2", ECHO]);
+        has(
+            &shown,
+            &["no password was entered", "run the command again", "status 2", ECHO],
+        );
     }
     let shown = login(&sandbox, &["expect=Username: ", "send= \n"], &[]);
-    has(&shown, &["the user name is empty", "status 2", ECHO]);
+    has(
+        &shown,
+        &["no user name was entered", "run the command again", "status 2", ECHO],
+    );
     let long = format!("send={}\n", "x".repeat(5000));
     let shown = login(&sandbox, &["expect=Password: ", &long], &user);
     has(

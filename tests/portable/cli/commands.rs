@@ -94,9 +94,16 @@ fn examples_are_not_wrapped() {
 #[test]
 fn every_command_has_a_man_page() {
     let sandbox = Sandbox::new();
-    sandbox.ok(&["man", "pages"]);
+    let written = sandbox.ok(&["man", "pages"]);
+    assert!(
+        written
+            .stderr
+            .contains("man pages to pages/man1; read one: man -l pages/man1/ocitect.1"),
+        "{}",
+        written.stderr
+    );
     for name in commands_in(&help_of(&sandbox, &[])) {
-        let page = sandbox.path(format!("pages/ocitect-{name}.1"));
+        let page = sandbox.path(format!("pages/man1/ocitect-{name}.1"));
         let shown = tool("man", &["--local-file", page.to_str().unwrap()]);
         let usage = format!("ocitect {name}");
         let words: Vec<&str> = shown.split_whitespace().collect();
@@ -104,7 +111,7 @@ fn every_command_has_a_man_page() {
     }
     let shown = tool(
         "man",
-        &["--local-file", sandbox.path("pages/ocitect.1").to_str().unwrap()],
+        &["--local-file", sandbox.path("pages/man1/ocitect.1").to_str().unwrap()],
     );
     assert!(shown.contains("ocitect-build(1)"), "{shown}");
 }

@@ -13,7 +13,7 @@ fn from_that_matches_nothing_says_what_is_there() {
     spec(&sandbox, &[&layer("dist/ap", "/app")]);
     let words = [
         "error: ./ocitect.toml:6:19: `from = \"dist/ap\"` matches nothing",
-        "help: ./dist contains app",
+        "help: did you mean dist/app?",
     ];
     refused(&sandbox, &["build"], 2, &words);
     spec(&sandbox, &[&layer("dist/*.jar", "/app/")]);
@@ -21,7 +21,10 @@ fn from_that_matches_nothing_says_what_is_there() {
         &sandbox,
         &["build"],
         2,
-        &["`from = \"dist/*.jar\"` matches nothing", "help: ./dist contains app"],
+        &[
+            "`from = \"dist/*.jar\"` matches nothing",
+            "help: build it first, or correct the path; ./dist contains app",
+        ],
     );
     spec(&sandbox, &[&layer("target/release/app", "/app")]);
     refused(

@@ -223,14 +223,16 @@ fn files_of_other_tools_are_called_by_their_names() {
         ("image.json", "{\"image\": 1}\n", "JSON"),
     ] {
         sandbox.write(name, text);
+        let help = if what == "a Dockerfile" {
+            "help: run `ocitect init` to write a spec; docs/guides/dockerfile.md"
+        } else {
+            "help: give the path of an ocitect.toml"
+        };
         refused(
             &sandbox,
             &["build", name],
             2,
-            &[
-                &format!("expected a spec in TOML, found {what}"),
-                "help: give the path of an ocitect.toml",
-            ],
+            &[&format!("expected a spec in TOML, found {what}"), help],
         );
     }
 }

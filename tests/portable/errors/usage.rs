@@ -36,13 +36,13 @@ fn push_of_a_name_that_is_never_pushed() {
         &sandbox,
         &["build", "--push", "-t", "node:18"],
         2,
-        &["did you mean docker.io/library/node:18?"],
+        &["write -t 18 or -t localhost/app:18"],
     );
     refused(
         &sandbox,
         &["push", "oci:image", "app:1"],
         2,
-        &["did you mean docker.io/library/app:1?"],
+        &["write a registry and a repository, such as ghcr.io/ME/app:1"],
     );
 }
 

@@ -13,6 +13,7 @@ use crate::check::code::Code;
 use crate::check::finding::Finding;
 use crate::check::rules::listing::count as counted;
 use crate::model::{EntryPath, escape};
+use crate::tree::NodeKind;
 
 /// Directories that the evidence lists.
 const MAX_PLACES: usize = 8;
@@ -156,6 +157,8 @@ enum Place {
     },
     /// A file with this name, where the loader does not search.
     Elsewhere(EntryPath),
+    /// A link with this name where the loader searches, to a path that is not in the image.
+    Dangling(Box<[u8]>),
     Nowhere,
 }
 
@@ -176,7 +179,7 @@ impl Place {
                 .count()
         };
         let Some(bearer) = places.iter().max_by_key(near) else {
-            return Self::Nowhere;
+            return dangling_link(survey, problem, name).map_or(Self::Nowhere, Self::Dangling);
         };
         match bearer.parent().and_then(|folder| folder.join(name).ok()) {
             Some(link) => Self::Unlinked {
@@ -191,19 +194,37 @@ impl Place {
         match self {
             Self::Unlinked { bearer, .. } => Some(bearer.to_string()),
             Self::Elsewhere(there) => Some(there.to_string()),
+            Self::Dangling(target) => Some(format!("a link to {}, which is not in the image", escape(target))),
             Self::Nowhere => None,
         }
     }
 }
 
-/// Returns the directories that the loader searches, as text.
-fn places_text(survey: &Survey<'_>, problem: &Problem) -> String {
+/// Returns the target of a link with the name of a library that the loader finds, and that leads to nothing.
+fn dangling_link(survey: &Survey<'_>, problem: &Problem, name: &[u8]) -> Option<Box<[u8]>> {
+    searched(survey, problem).iter().find_map(|directory| {
+        let directory = survey.subject.resolve(directory).ok()?;
+        let link = directory.join(name).ok()?;
+        match &survey.subject.node(&link)?.kind {
+            NodeKind::Symlink { target } if !survey.subject.exists(&link) => Some(target.clone()),
+            _ => None,
+        }
+    })
+}
+
+/// Returns the directories that the loader searches.
+fn searched(survey: &Survey<'_>, problem: &Problem) -> Vec<EntryPath> {
     let searched = || {
         let closure = survey.loader.load(&problem.root)?;
         let at = closure.objects.iter().position(|object| object.path == problem.file)?;
         Some(survey.loader.searched(&closure, at))
     };
-    let searched = searched().unwrap_or_default();
+    searched().unwrap_or_default()
+}
+
+/// Returns the directories that the loader searches, as text.
+fn places_text(survey: &Survey<'_>, problem: &Problem) -> String {
+    let searched = searched(survey, problem);
     let mut texts: Vec<String> = searched.iter().take(MAX_PLACES).map(ToString::to_string).collect();
     if searched.len() > MAX_PLACES {
         texts.push("…".to_owned());

@@ -54,6 +54,16 @@ fn a_missing_library_is_told_once_with_all_who_need_it() {
 }
 
 #[test]
+fn a_link_to_a_missing_library_is_named() {
+    let image = put(debian(), "app/server", program(&["libc.so.6", "libzmq.so.5"]));
+    let image = image.own("usr/lib/libzmq.so.5", 0o777, Thing::Link("libzmq.so.5.2.4"));
+    assert_eq!(
+        evidence(&only(image, Code::MissingLibrary)).1,
+        "a link to libzmq.so.5.2.4, which is not in the image"
+    );
+}
+
+#[test]
 fn several_missing_libraries_of_one_file_are_one_finding() {
     let image = put(
         debian(),
