@@ -6,11 +6,12 @@ use std::sync::Arc;
 use super::arguments::{CopyArguments, OutputArguments, PushArguments};
 use super::failure::Failure;
 use super::{
-    Done, NAME_HELP, destination, interrupt, parse, parse_image, parse_platform, print_result, progress, resolve,
+    Done, NAME_HELP, destination, interrupt, parse, parse_image, parse_platform, print_result, progress, render,
+    resolve,
 };
 use crate::build::{Target, TargetPlace, Transports, check_copy};
 use crate::environment::Environment;
-use crate::events::Observer;
+use crate::events::{Event, Observer};
 use crate::model::{ImageName, Platform, Reference, Repository, Root, Selector, Tag};
 use crate::store::{ReadEntry, Source, list_entries, read_listed, select_platforms};
 use crate::transfer;
@@ -180,6 +181,7 @@ impl Opened {
         let reporter = transfer::Reporter::new(observer, target.to_string(), BTreeMap::new());
         let root = self.only.as_ref().unwrap_or(&self.root);
         transfer::copy(self.source.as_ref(), sink.as_ref(), root, &target.tags, &reporter).await?;
+        observer.event(Event::Note(render::tags_line(&target.to_string(), &target.tags)));
         Ok(())
     }
 
