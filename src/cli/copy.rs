@@ -7,11 +7,11 @@ use super::arguments::{CopyArguments, OutputArguments, PushArguments};
 use super::failure::Failure;
 use super::{
     Done, destination, interrupt, parse, parse_image, parse_platform, parse_pushed, parse_target, print_result,
-    progress, resolve,
+    progress, render, resolve,
 };
 use crate::build::{Target, TargetPlace, Transports, check_copy};
 use crate::environment::Environment;
-use crate::events::Observer;
+use crate::events::{Event, Observer};
 use crate::model::{ImageName, Platform, Reference, Repository, Root, Selector, Tag};
 use crate::store::{ReadEntry, Source, list_entries, read_listed, select_platforms};
 use crate::transfer;
@@ -181,6 +181,7 @@ impl Opened {
         let reporter = transfer::Reporter::new(observer, target.to_string(), BTreeMap::new());
         let root = self.only.as_ref().unwrap_or(&self.root);
         transfer::copy(self.source.as_ref(), sink.as_ref(), root, &target.tags, &reporter).await?;
+        observer.event(Event::Note(render::tags_line(&target.to_string(), &target.tags)));
         Ok(())
     }
 

@@ -94,7 +94,7 @@ fn report(proposal: &Proposal, spec: &Spec, observer: &Arc<dyn Observer>) {
         format!("wrote {} for {}", shown(spec.path()), platforms.join(", ")),
     );
     for line in &proposal.notes {
-        note(observer, format!("note: {line}"));
+        note(observer, line.clone());
     }
     for line in &proposal.missing {
         note(observer, line.clone());

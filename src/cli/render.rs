@@ -53,6 +53,9 @@ pub fn emphasis_where(takes_colors: bool, text: &str, color: u8) -> String {
     }
 }
 
+/// The line with the size of a platform. It is in one column with the names of layers.
+const TOTAL: &str = "total";
+
 /// Returns the summary of a build: each platform with its layers, the total compared with `max-size`, and the outputs.
 pub fn summary(report: &BuildReport) -> String {
     let mut lines = Vec::new();
@@ -62,23 +65,25 @@ pub fn summary(report: &BuildReport) -> String {
             .layers
             .iter()
             .map(|layer| layer.name.chars().count())
-            .max()
-            .unwrap_or(0);
+            .fold(TOTAL.len(), usize::max);
         for layer in &platform.layers {
             lines.push(layer_line(report, layer, width));
         }
         lines.push(total_line(platform, width));
     }
     for target in &report.targets {
-        let tags: Vec<&str> = target.tags.iter().map(Tag::as_str).collect();
-        let tags = if tags.is_empty() {
-            "by digest only".to_owned()
-        } else {
-            format!("tags {}", tags.join(", "))
-        };
-        lines.push(format!("{}: {tags}", target.target));
+        lines.push(tags_line(&target.target, &target.tags));
     }
     lines.join("\n")
+}
+
+/// Returns the line with an output and the tags that were written there.
+pub fn tags_line(target: &str, tags: &[Tag]) -> String {
+    if tags.is_empty() {
+        return format!("{target}: by digest only");
+    }
+    let tags: Vec<&str> = tags.iter().map(Tag::as_str).collect();
+    format!("{target}: tags {}", tags.join(", "))
 }
 
 fn layer_line(report: &BuildReport, layer: &LayerReport, width: usize) -> String {
@@ -102,6 +107,5 @@ fn total_line(platform: &PlatformReport, width: usize) -> String {
         .max_size_bytes
         .map(|limit| format!("  of {} (max-size)", size_text(limit)))
         .unwrap_or_default();
-    let pad = " ".repeat(width.saturating_sub("total".len()));
-    format!("  total{pad}  {:>9}{limit}", size_text(platform.size_bytes))
+    format!("  {TOTAL:width$}  {:>9}{limit}", size_text(platform.size_bytes))
 }

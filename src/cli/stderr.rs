@@ -67,6 +67,11 @@ pub fn eprintln_verbatim(line: &str) {
     write_line(line);
 }
 
+/// Moves the cursor of a terminal to the start of its line.
+pub fn return_cursor() {
+    let _ = io::stderr().lock().write_all(b"\r");
+}
+
 fn write_line(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }

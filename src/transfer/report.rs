@@ -74,9 +74,29 @@ impl Reporter {
             },
             None => {
                 let platform = graph.and_then(|graph| graph.platform(&digest));
-                Item::blob(&digest).for_platform(platform.cloned())
+                unnamed(descriptor).for_platform(platform.cloned())
             }
         }
+    }
+}
+
+/// Returns what a blob is by its media type, or else the blob without a name.
+fn unnamed(descriptor: &Descriptor) -> Item {
+    let media_type = &descriptor.media_type;
+    let kind = if media_type.is_config() {
+        "config"
+    } else if media_type.is_layer() {
+        "layer"
+    } else if media_type.is_manifest() {
+        "manifest"
+    } else if media_type.is_index() {
+        "index"
+    } else {
+        return Item::blob(&descriptor.digest);
+    };
+    Item {
+        digest: Some(descriptor.digest),
+        ..Item::new(kind)
     }
 }
 

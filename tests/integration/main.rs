@@ -31,8 +31,10 @@ mod support {
     pub mod refusal;
     mod sandbox;
     pub mod supervisor;
+    mod terminal;
 
     pub use environment::{Request, is_put_of, on_base, part, requests};
     pub use layout::Layout;
     pub use sandbox::{Outcome, Sandbox, files_below, tool};
+    pub use terminal::on_terminal;
 }

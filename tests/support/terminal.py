@@ -64,6 +64,7 @@ def take(name: str, text: str, terminal, shell: int):
 class Terminal:
     def __init__(self, master: int):
         self.master = master
+        self.raw = ""
         self.text = ""
         self.seen = 0
 
@@ -74,7 +75,8 @@ class Terminal:
             ready, _, _ = select.select([self.master], [], [], max(0, deadline - time.monotonic()))
             if not ready:
                 raise SystemExit(f"{text!r} was not shown in time")
-            self.text += os.read(self.master, 4096).decode(errors="replace").replace("\r", "")
+            self.raw += os.read(self.master, 4096).decode(errors="replace")
+            self.text = self.raw.replace("\r\n", "\n")
         self.seen = at + len(text)
 
     def echoes(self) -> bool:

@@ -9,7 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::layout::{self, Done};
 use super::ticker::Ticker;
 use super::{lines, lock};
-use crate::cli::stderr::{eprintln_line, shown};
+use crate::cli::stderr::{eprintln_line, return_cursor, shown};
 use crate::events::{Event, Item, Observer, TaskId, Work};
 
 /// Delay before a task that moves gets a line: that of a shorter task would only flicker.
@@ -25,12 +25,12 @@ const TICK: Duration = Duration::from_millis(120);
 const DEFAULT_COLUMNS: usize = 80;
 
 /// The bars on the screen, for the signal handler.
-static SHOWN: OnceLock<MultiProgress> = OnceLock::new();
+static SHOWN: OnceLock<Arc<Mutex<Screen>>> = OnceLock::new();
 
-/// Removes the bars from the screen.
+/// Removes the bars from the screen for good. Tasks that still run draw nothing more.
 pub fn clear_bars() {
-    if let Some(bars) = SHOWN.get() {
-        let _ = bars.clear();
+    if let Some(screen) = SHOWN.get() {
+        lock(screen).close();
     }
 }
 
@@ -60,12 +60,12 @@ impl Bars {
     /// Creates an empty screen.
     pub fn new() -> Self {
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
-        let _ = SHOWN.set(all.clone());
         let screen = Arc::new(Mutex::new(Screen {
             all,
             running: BTreeMap::new(),
             drawn: Instant::now(),
         }));
+        let _ = SHOWN.set(Arc::clone(&screen));
         let ticking = Arc::clone(&screen);
         Self {
             screen,
@@ -116,12 +116,35 @@ impl Screen {
         if let Some(line) = self.running.remove(&task).and_then(|running| running.line) {
             line.finish_and_clear();
             self.all.remove(&line);
+            self.rest_cursor();
         }
     }
 
+    /// Prints text above the lines. It does not go through indicatif, which ends text with spaces in place of a line end.
     fn print(&self, text: &str) {
-        if self.all.println(shown(text)).is_err() {
-            eprintln_line(text);
+        let _ = self.all.clear();
+        eprintln_line(text);
+        if let Some(line) = self.lines().next() {
+            // Draws all of them.
+            line.force_draw();
+            self.rest_cursor();
+        }
+    }
+
+    fn close(&self) {
+        let _ = self.all.clear();
+        self.all.set_draw_target(ProgressDrawTarget::hidden());
+    }
+
+    fn lines(&self) -> impl Iterator<Item = &ProgressBar> {
+        self.running.values().filter_map(|running| running.line.as_ref())
+    }
+
+    /// Moves the cursor to the start of the last line. indicatif leaves it at the end, where the `^C` that a terminal
+    /// shows would go to the next line, and what is cleared would be that line.
+    fn rest_cursor(&self) {
+        if self.lines().next().is_some() && !self.all.is_hidden() {
+            return_cursor();
         }
     }
 
@@ -143,6 +166,7 @@ impl Screen {
                 line.tick();
             }
         }
+        self.rest_cursor();
     }
 }
 

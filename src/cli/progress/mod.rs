@@ -26,11 +26,18 @@ use crate::events::{Event, Observer};
 pub fn observer(progress: Progress, verbose: bool) -> Arc<dyn Observer> {
     match progress {
         // Bars and log lines would overwrite each other.
-        Progress::Auto if std::io::stderr().is_terminal() && !verbose => Arc::new(Noting(Bars::new())),
+        Progress::Auto if takes_bars() && !verbose => Arc::new(Noting(Bars::new())),
         Progress::Auto | Progress::Plain => Arc::new(Noting(Lines::new())),
         Progress::Json => Arc::new(Noting(JsonLines::default())),
         Progress::None => Arc::new(Noting(WarningsOnly)),
     }
+}
+
+/// Returns `true` if stderr is a terminal on which lines can be drawn again. `TERM=dumb` says that the cursor cannot be
+/// moved; without `TERM`, it is not known.
+fn takes_bars() -> bool {
+    let moves_cursor = std::env::var_os("TERM").is_some_and(|name| !name.is_empty() && name != "dumb");
+    moves_cursor && std::io::stderr().is_terminal()
 }
 
 /// Records which outputs are complete, for the report after a signal, and passes all events on.

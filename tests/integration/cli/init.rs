@@ -379,13 +379,13 @@ fn manifests_that_cannot_be_used_are_notes() {
     sandbox.write("build/broken", &hello("amd64")[..70]);
     let (spec, outcome) = init(&sandbox);
     outcome.says(&[
-        "note: package.json was skipped: EOF while parsing",
-        "note: pyproject.toml was skipped: ",
-        "note: requirements.txt was skipped: it has more than 1048576 bytes",
-        "note: go.mod was skipped: it is not UTF-8",
-        "note: the directory has names that are not UTF-8",
-        "note: build/broken was skipped: the ELF file is damaged",
-        "note: found neither build results nor a manifest that is known",
+        "package.json was skipped: EOF while parsing",
+        "pyproject.toml was skipped: ",
+        "requirements.txt was skipped: it has more than 1048576 bytes",
+        "go.mod was skipped: it is not UTF-8",
+        "the directory has names that are not UTF-8",
+        "build/broken was skipped: the ELF file is damaged",
+        "found neither build results nor a manifest that is known",
     ]);
     contains(&spec, &["base = \"scratch\"", "from = \"dist/${arch}/"]);
 }

@@ -3,22 +3,27 @@
 use std::io::Read as _;
 use std::process::{Command, Stdio};
 
-use crate::support::{Outcome, Sandbox, part};
+use crate::support::{Outcome, Sandbox, on_terminal, part};
 
 const HELLO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/hello");
 const ESCAPE: char = '\u{1b}';
 
 /// Returns a command's output on a terminal: stdout and stderr together, with the escape codes.
 fn on_a_terminal(sandbox: &Sandbox, line: &str, variables: &[(&str, &str)]) -> String {
+    shell_on_a_terminal(sandbox, &format!("\"$PROGRAM\" {line}"), variables)
+}
+
+/// Returns the output of a shell on a terminal. `$PROGRAM` is the binary.
+fn shell_on_a_terminal(sandbox: &Sandbox, script_text: &str, variables: &[(&str, &str)]) -> String {
     let ocitect = sandbox.command(&[]);
     let mut script = Command::new("script");
-    let line = format!("'{}' {line}", ocitect.get_program().to_str().unwrap());
     script
-        .args(["--quiet", "--return", "--command", &line, "/dev/null"])
+        .args(["--quiet", "--return", "--command", script_text, "/dev/null"])
         .current_dir(sandbox.root())
         .env_clear();
     script.envs(ocitect.get_envs().filter_map(|(name, value)| Some((name, value?))));
     script
+        .env("PROGRAM", ocitect.get_program())
         .env("TERM", "xterm-256color")
         .envs(variables.iter().copied())
         .stdin(Stdio::null());
@@ -70,12 +75,74 @@ fn a_terminal_gets_colour_unless_it_is_unwanted() {
 }
 
 #[test]
-fn a_terminal_gets_a_bar_for_what_takes_time() {
+fn a_terminal_without_a_type_gets_lines() {
+    let image = "[image]\nplatforms = [\"linux/amd64\"]\n[config]\nentrypoint = [\"/missing\"]\n";
+    for before in ["export TERM=dumb", "export TERM=", "unset TERM"] {
+        let sandbox = Sandbox::new();
+        sandbox.spec(image).write("new/go.mod", "module new\n");
+        let shown = shell_on_a_terminal(
+            &sandbox,
+            &format!("{before}; \"$PROGRAM\" build; \"$PROGRAM\" init new; \"$PROGRAM\" build '{HELLO}'"),
+            &[("NO_COLOR", "1")],
+        );
+        for line in [
+            "error[entrypoint-missing]: linux/amd64 /missing",
+            "warning[runs-as-root]: ",
+            "wrote new/ocitect.toml for ",
+            "packed program for linux/arm64",
+        ] {
+            assert!(
+                lines(&shown).any(|shown| shown.starts_with(line)),
+                "{before}: {shown:?}"
+            );
+        }
+        assert!(!shown.contains(ESCAPE), "{before}: {shown:?}");
+    }
+}
+
+/// Returns the lines of a terminal that end with a line end, without it.
+fn lines(shown: &str) -> impl Iterator<Item = &str> {
+    shown.split_inclusive('\n').filter_map(|line| line.strip_suffix("\r\n"))
+}
+
+#[test]
+fn each_line_on_a_terminal_ends_with_a_line_end() {
     let sandbox = Sandbox::new();
+    sandbox.write("new/go.mod", "module new\n");
+    let variables = [("NO_COLOR", "1")];
+    let shown = shell_on_a_terminal(&sandbox, "\"$PROGRAM\" init new; echo after", &variables);
+    assert!(
+        !shown.contains(" \r\n") && shown.ends_with("\r\nafter\r\n"),
+        "{shown:?}"
+    );
+    let failed = shell_on_a_terminal(&sandbox, "\"$PROGRAM\" build new; echo after", &variables);
+    assert!(failed.ends_with("\r\nafter\r\n"), "{failed:?}");
+}
+
+/// Writes a spec with a layer that takes longer to compress than the delay of a bar.
+fn write_large_layer(sandbox: &Sandbox) {
     sandbox.spec("[image]\nplatforms = [\"linux/amd64\"]\n[[layers]]\nname = \"large\"\nfiles = [{ from = \"l/\", to = \"/\" }]\n");
-    // Takes longer to compress than the delay of a bar.
     let line = |number: u64| format!("{:x}\n", number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     sandbox.write("l/large", (0..4_000_000).map(line).collect::<String>());
+}
+
+#[test]
+fn an_interrupt_leaves_no_bar() {
+    let sandbox = Sandbox::new();
+    write_large_layer(&sandbox);
+    let shown = on_terminal(&sandbox, &["expect=packing large", "send=\u{3}"], &["build"]);
+    // The cursor is at the start of the bar, so that what the terminal shows for the key does not go to another line.
+    let typed = shown.split_once("^C");
+    let typed = typed.unwrap_or_else(|| panic!("{shown:?}"));
+    assert!(typed.0.ends_with('\r'), "{shown:?}");
+    assert!(typed.1.contains("\u{1b}[2Kerror: interrupted by SIGINT: "), "{shown:?}");
+    assert!(shown.ends_with("\nstatus 130\necho\nend\n"), "{shown:?}");
+}
+
+#[test]
+fn a_terminal_gets_a_bar_for_what_takes_time() {
+    let sandbox = Sandbox::new();
+    write_large_layer(&sandbox);
     let shown = on_a_terminal(&sandbox, "build", &[]);
     assert!(
         shown.contains("packing large for linux/amd64") && shown.contains('░'),
@@ -83,7 +150,7 @@ fn a_terminal_gets_a_bar_for_what_takes_time() {
     );
     let last = shown.trim_end().lines().last().unwrap();
     assert!(last.starts_with("@sha256:"), "{last:?}");
-    assert!(shown.contains("packed large for linux/amd64"), "{shown:?}");
+    assert!(shown.contains("\u{1b}[2Kpacked large for linux/amd64\r\n"), "{shown:?}");
     let plain = on_a_terminal(&sandbox, "build --progress plain", &[]);
     assert!(!plain.contains(ESCAPE), "{plain:?}");
 }

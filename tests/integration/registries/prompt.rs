@@ -1,26 +1,9 @@
 //! `ocitect login` on a terminal: it asks for what was not given, and leaves the terminal as it was.
 
-use std::process::{Command, Stdio};
-
-use crate::support::{Outcome, Sandbox, part};
-
-const TERMINAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/terminal.py");
+use crate::support::{Outcome, Sandbox, on_terminal, part};
 
 /// What a terminal shows at the end if it echoes again.
 const ECHO: &str = "\necho\n";
-
-/// Runs the binary on a terminal, with the steps of `tests/support/terminal.py`. Returns what the terminal showed.
-#[track_caller]
-fn on_terminal(sandbox: &Sandbox, steps: &[&str], arguments: &[&str]) -> String {
-    let ocitect = sandbox.command(arguments);
-    let mut command = Command::new(TERMINAL);
-    command.args(steps).arg("--").arg(ocitect.get_program());
-    command.args(ocitect.get_args()).env_clear();
-    command.envs(ocitect.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.env("TERM", "xterm").env("NO_COLOR", "1");
-    command.current_dir(sandbox.root()).stdin(Stdio::null());
-    Outcome::of(command).expect(0).stdout
-}
 
 /// Logs in to the registry with passwords.
 #[track_caller]

@@ -93,6 +93,7 @@ fn several_references_get_the_same_image() {
     ];
     let pushed = sandbox.ok(&[&["push", "oci:image"][..], &references.each_ref().map(|text| &**text)].concat());
     assert_eq!(pushed.stdout, format!("{first}@{digest}\n"));
+    pushed.says(&[&format!("{first}: tags 1, 2, latest\n"), &format!("{second}: tags x\n")]);
     for reference in [
         format!("{first}:1"),
         format!("{first}:2"),

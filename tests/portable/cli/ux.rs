@@ -54,6 +54,46 @@ fn stdout_holds_the_result_alone() {
 }
 
 #[test]
+fn a_copy_names_what_it_writes_and_its_tags() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(&["build", HELLO]);
+    sandbox.ok(&["copy", "oci:build/oci", "oci:copy:x"]).says(&[
+        "copied config for linux/amd64 (",
+        "copied layer for linux/arm64 (",
+        "copied manifest for linux/arm64 (",
+        "oci:copy:x: tags x\n",
+    ]);
+}
+
+#[test]
+fn sizes_of_a_build_are_in_one_column() {
+    let sandbox = Sandbox::new();
+    sandbox.write("f", "content");
+    sandbox.spec(
+        "[image]\nplatforms = [\"linux/amd64\"]\n[[layers]]\nname = \"app\"\nfiles = [{ from = \"f\", to = \"/\" }]\n",
+    );
+    let built = sandbox.ok(&["build"]);
+    let column = |start: &str| {
+        let line = built.stderr.lines().find(|line| line.starts_with(start));
+        line.and_then(|line| line.find(" B"))
+            .unwrap_or_else(|| panic!("{start}: {}", built.stderr))
+    };
+    assert_eq!(column("  app "), column("  total "), "{}", built.stderr);
+}
+
+#[test]
+fn notes_are_events_without_a_label() {
+    let sandbox = Sandbox::new();
+    sandbox.write("package.json", "{ \"name\": ");
+    let noted = events(&sandbox.ok(&["init", "--offline", "--progress", "json"]));
+    let texts: Vec<&str> = noted.iter().filter_map(|event| event["text"].as_str()).collect();
+    assert!(
+        texts.iter().any(|text| text.starts_with("package.json was skipped: ")),
+        "{texts:?}"
+    );
+}
+
+#[test]
 fn quiet_means_errors_and_warnings_alone() {
     let sandbox = Sandbox::new();
     let built = sandbox.ok(&["build", HELLO, "--progress", "none"]);
