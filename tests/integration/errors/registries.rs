@@ -57,17 +57,13 @@ fn assert_only_read_but_refusals(repository: &str) {
 }
 
 #[test]
-fn a_wrong_password_says_to_renew_it() {
+fn a_wrong_password_says_to_check_it() {
     let sandbox = built();
     let host = part("REGISTRY_TLS");
     let user = part("REGISTRY_TLS_USER");
     let ca = part("REGISTRY_TLS_CA");
     let image = format!("{host}/bad-input/password:1");
-    let words = [
-        "authentication to",
-        "401",
-        &format!("help: log in again: ocitect login {host}"),
-    ];
+    let words = ["authentication to", "401", "help: check --username and the password"];
     refused_with(
         &sandbox,
         &user,
@@ -91,7 +87,7 @@ fn a_wrong_password_says_to_renew_it() {
     let words = [
         "authentication to",
         "incorrect username or password",
-        "help: log in again",
+        "help: check --username and the password",
     ];
     refused_with(
         &sandbox,
