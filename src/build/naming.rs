@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::build::BuildError;
+use crate::build::target::{Target, TargetPlace};
 use crate::model::{
     Diagnostic as _, ImageName, Platform, Reference, ReferenceError, Repository, Selector, Tag, escape, name_help,
 };
@@ -22,124 +23,6 @@ pub struct OutputRequest {
     pub platforms: Vec<Platform>,
     /// Files that are written beside the image, such as `--metadata`; they are never packed into it.
     pub also_written: Vec<PathBuf>,
-}
-
-/// A place that the image is written to, and its tags there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// The place. For a registry, only the repository.
-    pub place: TargetPlace,
-    /// Tags, in order. If empty, the image is written by digest only.
-    pub tags: Vec<Tag>,
-    /// Full names, in order, for an archive that stores all of them.
-    pub full_names: Vec<String>,
-}
-
-/// Where an image is written to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TargetPlace {
-    /// A layout or an archive.
-    Local(ImageName),
-    /// A repository of a registry.
-    Registry(Repository),
-}
-
-impl Target {
-    /// Creates the target that a name means: in a registry with the tag `latest` if the name has none.
-    ///
-    /// # Errors
-    /// Refuses a name that is pinned to a digest, and one of `localhost/` without a port, which names no registry.
-    pub fn of(name: ImageName) -> Result<Self, BuildError> {
-        let ImageName::Registry(reference) = name else {
-            return Self::local(name, Vec::new(), Vec::new());
-        };
-        let refused = |reason, help: &str| {
-            Err(BuildError::Usage {
-                reason,
-                help: help.to_owned(),
-            })
-        };
-        if reference.repository.is_local() {
-            return refused(
-                format!("cannot push {reference}: localhost/… is reserved for names that are never pushed"),
-                "name a registry, such as ghcr.io/me/app, or localhost:PORT/… for one on this machine",
-            );
-        }
-        if reference.digest.is_some() {
-            return refused(
-                format!("the target {reference} has a digest"),
-                "use a tag: copying does not change the digest of the image",
-            );
-        }
-        let tag = match reference.tag {
-            Some(tag) => tag,
-            None => "latest".parse()?,
-        };
-        Ok(Self::registry(reference.repository, vec![tag]))
-    }
-
-    /// Creates a target for a repository of a registry.
-    pub fn registry(repository: Repository, tags: Vec<Tag>) -> Self {
-        Self {
-            place: TargetPlace::Registry(repository),
-            tags,
-            full_names: Vec::new(),
-        }
-    }
-
-    /// Creates a target for a layout or an archive, with the tag or full name that `name` includes, else with `tags`
-    /// and `full_names`.
-    pub fn local(name: ImageName, tags: Vec<Tag>, full_names: Vec<String>) -> Result<Self, BuildError> {
-        let (tags, full_names) = match selector_of(&name) {
-            Some(Selector::Only) => (tags, full_names),
-            Some(Selector::Tag(text)) => (tag_of(text)?.into_iter().collect(), vec![text.clone()]),
-            Some(Selector::Digest(digest)) => {
-                return Err(BuildError::Usage {
-                    reason: format!("the output {name} has the digest {digest}"),
-                    help: "use a tag, or no tag: the digest is known only after the build".to_owned(),
-                });
-            }
-            None => {
-                return Err(BuildError::Usage {
-                    reason: format!("-o {name} is in a registry"),
-                    help: "use --push, and -t REF for another name".to_owned(),
-                });
-            }
-        };
-        Ok(Self {
-            place: TargetPlace::Local(name),
-            tags,
-            full_names,
-        })
-    }
-
-    /// Returns `true` if the target is an archive on standard output.
-    pub fn is_stdout(&self) -> bool {
-        match &self.place {
-            TargetPlace::Local(ImageName::OciArchive { path, .. } | ImageName::DockerArchive { path, .. }) => {
-                path.as_os_str() == "-"
-            }
-            _ => false,
-        }
-    }
-}
-
-impl std::fmt::Display for Target {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.place {
-            TargetPlace::Local(name) => name.fmt(formatter),
-            TargetPlace::Registry(repository) => repository.fmt(formatter),
-        }
-    }
-}
-
-fn selector_of(name: &ImageName) -> Option<&Selector> {
-    match name {
-        ImageName::Layout { selector, .. }
-        | ImageName::OciArchive { selector, .. }
-        | ImageName::DockerArchive { selector, .. } => Some(selector),
-        ImageName::Registry(_) => None,
-    }
 }
 
 /// Names, platforms and targets of a build, decided before any work is done.
@@ -370,14 +253,6 @@ fn path_of(name: &ImageName) -> Option<&Path> {
         }
         ImageName::Registry(_) => None,
     }
-}
-
-/// Returns the tag in an output's name, which may be a full reference; `None` if it has no tag.
-fn tag_of(text: &str) -> Result<Option<Tag>, BuildError> {
-    if text.contains('/') {
-        return Ok(text.parse::<Reference>()?.tag);
-    }
-    Ok(Some(text.parse()?))
 }
 
 fn only_one_platform(output: &ImageName, platforms: &[Platform]) -> Result<(), BuildError> {

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use crate::build::BuildError;
 use crate::build::inputs::{PlannedPlatform, canonical_output};
-use crate::build::naming::{Outputs, Target, TargetPlace};
+use crate::build::naming::Outputs;
+use crate::build::target::{Target, TargetPlace};
 use crate::cache::Cache;
 use crate::layout::{Layout, LayoutSink};
 use crate::model::{Content, EntryKind, ImageName, Repository, escape};

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::archive::{DockerArchive, DockerArchiveSink, OciArchive, OciArchiveSink, Output};
-use crate::build::naming::{Target, TargetPlace};
 use crate::build::offline::OfflineImage;
+use crate::build::target::{Target, TargetPlace};
 use crate::events::Traffic;
 use crate::layout::{Layout, LayoutSink};
 use crate::model::{ImageName, Repository, Selector};

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::arguments::{CopyArguments, OutputArguments, PushArguments};
 use super::failure::Failure;
 use super::{
-    Done, destination, interrupt, parse, parse_image, parse_platform, parse_pushed, parse_target, print_result,
+    Done, destination, interrupt, parse_image, parse_platform, parse_pushed, parse_target, print_result,
     progress, render, resolve,
 };
-use crate::build::{Target, TargetPlace, Transports, check_copy};
+use crate::build::{Target, TargetPlace, Transports, check_copy, pushed_tag};
 use crate::environment::Environment;
 use crate::events::{Event, Observer};
 use crate::model::{ImageName, Platform, Reference, Repository, Root, Selector, Tag};
@@ -20,7 +20,7 @@ use crate::transfer;
 pub async fn push(arguments: &PushArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let references = arguments.references.iter().map(|text| {
         let reference: Reference = parse_pushed(text)?;
-        check_target(&reference)?;
+        pushed_tag(&reference)?;
         Ok(reference)
     });
     let references: Vec<Reference> = references.collect::<Result<_, Failure>>()?;
@@ -72,9 +72,8 @@ pub async fn copy(arguments: &CopyArguments, output: &OutputArguments, environme
     let image = Opened::open(&transports, source, &arguments.platform, &observer).await?;
     let (target, name) = match target {
         ImageName::Registry(reference) => {
-            check_target(&reference)?;
             let name = reference.repository.clone();
-            let tags = vec![tag_of(&reference)?];
+            let tags = vec![pushed_tag(&reference)?];
             (Target::registry(name.clone(), tags), Some(name))
         }
         local => {
@@ -207,35 +206,11 @@ impl Opened {
     }
 }
 
-/// Checks that a target of a push has a tag and a registry.
-fn check_target(reference: &Reference) -> Done {
-    if reference.repository.is_local() {
-        return Err(Failure::usage(
-            &format!("cannot push {reference}: localhost/… is reserved for names that are never pushed"),
-            "name a registry, such as ghcr.io/me/app, or localhost:PORT/… for one on this machine",
-        ));
-    }
-    match reference.digest {
-        Some(_) => Err(Failure::usage(
-            &format!("the target {reference} has a digest"),
-            "use a tag: copying does not change the digest of the image",
-        )),
-        None => Ok(()),
-    }
-}
-
-fn tag_of(reference: &Reference) -> Result<Tag, Failure> {
-    match &reference.tag {
-        Some(tag) => Ok(tag.clone()),
-        None => parse("latest", ""),
-    }
-}
-
 /// Groups references by repository, in order of their first occurrence.
 fn by_repository(references: &[Reference]) -> Result<Vec<(Repository, Vec<Tag>)>, Failure> {
     let mut grouped: Vec<(Repository, Vec<Tag>)> = Vec::new();
     for reference in references {
-        let tag = tag_of(reference)?;
+        let tag = pushed_tag(reference)?;
         match grouped
             .iter_mut()
             .find(|(repository, _)| *repository == reference.repository)

@@ -238,12 +238,6 @@ async fn resolve(
     source.resolve(selector).await
 }
 
-/// Parses an argument of the command line. `help` is used for an error without help.
-fn parse<T: std::str::FromStr<Err: Diagnostic>>(text: &str, help: &str) -> Result<T, Failure> {
-    text.parse()
-        .map_err(|error: T::Err| Failure::usage(&error.to_string(), error.help().as_deref().unwrap_or(help)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
