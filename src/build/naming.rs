@@ -71,10 +71,7 @@ impl Target {
                 "use a tag: copying does not change the digest of the image",
             );
         }
-        let tag = match reference.tag {
-            Some(tag) => tag,
-            None => "latest".parse()?,
-        };
+        let tag = reference.tag.map_or_else(|| "latest".parse(), Ok)?;
         Ok(Self::registry(reference.repository, vec![tag]))
     }
 
@@ -267,10 +264,7 @@ impl Names {
                     help: "use a tag: the digest is known only after the build".to_owned(),
                 });
             }
-            let tag = match reference.tag {
-                Some(tag) => tag,
-                None => "latest".parse()?,
-            };
+            let tag = reference.tag.map_or_else(|| "latest".parse(), Ok)?;
             names.add(Some(reference.repository), tag);
         }
         Ok(names)
