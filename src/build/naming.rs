@@ -150,10 +150,7 @@ impl Names {
                     help: "use a tag: the digest is known only after the build".to_owned(),
                 });
             }
-            let tag = match reference.tag {
-                Some(tag) => tag,
-                None => "latest".parse()?,
-            };
+            let tag = reference.tag.map_or_else(|| "latest".parse(), Ok)?;
             names.add(Some(reference.repository), tag);
         }
         Ok(names)

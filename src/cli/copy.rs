@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::arguments::{CopyArguments, OutputArguments, PushArguments};
 use super::failure::Failure;
 use super::{
-    Done, destination, interrupt, parse_image, parse_platform, parse_pushed, parse_target, print_result,
-    progress, render, resolve,
+    Done, destination, interrupt, parse_image, parse_platform, parse_pushed, parse_target, print_result, progress,
+    render, resolve,
 };
 use crate::build::{Target, TargetPlace, Transports, check_copy, pushed_tag};
 use crate::environment::Environment;
