@@ -17,7 +17,7 @@ use ocitect::model::{
     Compression, Content, ContentOpener, DiskFile, Entry, EntryKind, EntryPath, FileStamp, Hasher, LayerPlan,
 };
 use ocitect::pack::{PackOptions, pack_layer, write_tar};
-use ocitect::spec::{FilesEntry, From, Ownership, Place};
+use ocitect::spec::{FilesEntry, From, Place};
 use tempfile::TempDir;
 
 const LARGE_SIZE_BYTES: usize = 256 * 1024 * 1024;
@@ -138,24 +138,12 @@ fn walk(bencher: Bencher) {
         std::fs::create_dir_all(&parent).expect("room for the directories");
         std::fs::write(parent.join(format!("{number:05}.js")), b"").expect("room for the files");
     }
-    let entry = FilesEntry {
-        from: From::Disk {
-            directory,
-            pattern: ".".to_owned(),
-        },
-        from_text: ".".to_owned(),
-        to: "/app".to_owned(),
-        include: Vec::new(),
-        exclude: vec!["**/*.map".to_owned()],
-        unpack: false,
-        strip: 0,
-        executable: Vec::new(),
-        keep_modes: false,
-        ownership: Ownership::default(),
-        xattrs: Vec::new(),
-        capabilities: Vec::new(),
-        place: Place::default(),
+    let from = From::Disk {
+        directory,
+        pattern: ".".to_owned(),
     };
+    let mut entry = FilesEntry::new(from, ".".to_owned(), "/app".to_owned(), Place::default());
+    entry.exclude = vec!["**/*.map".to_owned()];
     let archives = Archives::new(scratch());
     let ignore = IgnoreRules::default();
     let none = BTreeSet::new();

@@ -62,10 +62,13 @@
 //! # Data flow, for contributors
 //!
 //! ```text
-//! ocitect.toml ─► spec ─► files ─► plan ─► pack ─► image ─► transfer ─► registry | layout | archive
-//!                                   ▲                          ▲
-//!                 ocitect.lock ─► facts ◄──── base image ──────┘
+//! ocitect.toml ─► spec ─► files ─► plan ─► check ─► pack ─► transfer ─► registry | layout | archive
+//!                                   ▲                            ▲
+//!                 ocitect.lock ─► facts ◄──── base image ────────┘
 //! ```
+//!
+//! The facts of a base are in `tree`. The documents of an image (config, manifest, index) are assembled by `plan`, from
+//! the plan and the packed layers.
 //!
 //! # Modules
 //!
@@ -90,7 +93,9 @@
 //! | `transfer` | copies an image from any source to any sink, children first and tags last |
 //! | `import` | writes a first spec for a project, from its build results and manifests |
 //! | `build` | runs a build |
-//! | `cli` | the command line, the only module that accesses terminal, environment and home |
+//! | `facade` | the interface of the library: `Registry`, `Image`, `Layer`, `Config` |
+//! | `environment` | reads the environment, the home directory and the clock, for `cli` and `Registry::from_env` |
+//! | `cli` | the command line, the only module that accesses the terminal |
 //!
 //! The test `tests/architecture.rs` checks which module may import which.
 #![deny(missing_docs, unsafe_op_in_unsafe_fn)]

@@ -11,7 +11,6 @@ use crate::build::gate::SecretGate;
 use crate::build::layer::PackContext;
 use crate::build::options::BuildOptions;
 use crate::build::packing::{Packing, Unfinished};
-use crate::build::records::Records;
 use crate::build::run::{in_background, planned_image};
 use crate::events::Observer;
 use crate::files::Archives;
@@ -38,13 +37,7 @@ pub(crate) async fn compose(
     let archives = Arc::new(Archives::new(options.scratch_directory.clone()));
     let contents = Contents::collect(&[], archives, &options.scratch_directory, observer).await?;
     let cache = Arc::new(BuildCache::new(options.cache.clone(), observer.clone()));
-    let context = Arc::new(PackContext {
-        contents,
-        scratch_directory: options.scratch_directory.clone(),
-        threads: options.threads,
-        records: Records::new(cache.clone(), options.started_at),
-        cache,
-    });
+    let context = Arc::new(PackContext::new(contents, cache, options));
     let observer = observer.clone();
     let (plan, layers) = in_background(move || {
         let packing = Packing {

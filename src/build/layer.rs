@@ -13,6 +13,7 @@ use tokio_util::io::StreamReader;
 use crate::build::BuildError;
 use crate::build::cache::BuildCache;
 use crate::build::contents::Contents;
+use crate::build::options::BuildOptions;
 use crate::build::records::Records;
 use crate::build::report::LayerOrigin;
 use crate::events::{Item, Task};
@@ -32,6 +33,17 @@ pub(super) struct PackContext {
 }
 
 impl PackContext {
+    /// Creates the context of a build with these options. `contents` opens what packing does not know.
+    pub fn new(contents: Contents, cache: Arc<BuildCache>, options: &BuildOptions) -> Self {
+        Self {
+            contents,
+            scratch_directory: options.scratch_directory.clone(),
+            threads: options.threads,
+            records: Records::new(cache.clone(), options.started_at),
+            cache,
+        }
+    }
+
     /// Packs a layer on this many threads, and stores a record of the result.
     pub fn pack(&self, plan: &LayerPlan, threads: usize, task: &Task) -> Result<PackedLayer, PackError> {
         let options = PackOptions {

@@ -300,13 +300,7 @@ async fn pack(
         cache,
         ..
     } = checked;
-    let context = Arc::new(PackContext {
-        contents,
-        scratch_directory: options.scratch_directory.clone(),
-        threads: options.threads,
-        records: Records::new(cache.clone(), options.started_at),
-        cache,
-    });
+    let context = Arc::new(PackContext::new(contents, cache, options));
     let (platforms, layers) = in_background(move || {
         let plans: Vec<_> = platforms.iter().map(|planned| &planned.plan).collect();
         let take = |layer: &Arc<BuiltLayer>| take.give(layer);

@@ -142,25 +142,13 @@ impl LayerSource {
             Self::Disk { path, to } => (path.clone(), to),
             Self::Bytes { to, .. } => (PathBuf::new(), to),
         };
-        FilesEntry {
-            from_text: path.to_string_lossy().into_owned(),
-            // An empty pattern is the path itself, whatever characters it has.
-            from: From::Disk {
-                directory: path,
-                pattern: String::new(),
-            },
-            to: to.clone(),
-            include: Vec::new(),
-            exclude: Vec::new(),
-            unpack: false,
-            strip: 0,
-            executable: Vec::new(),
-            keep_modes: false,
-            ownership: Ownership::default(),
-            xattrs: Vec::new(),
-            capabilities: Vec::new(),
-            place: place.clone(),
-        }
+        let text = path.to_string_lossy().into_owned();
+        // An empty pattern is the path itself, whatever characters it has.
+        let from = From::Disk {
+            directory: path,
+            pattern: String::new(),
+        };
+        FilesEntry::new(from, text, to.clone(), place.clone())
     }
 }
 

@@ -128,6 +128,25 @@ impl PlatformSpec {
 }
 
 impl FilesEntry {
+    /// Returns an entry that packs `from` to `to` as it is, without patterns and other settings.
+    pub fn new(from: From, from_text: String, to: String, place: Place) -> Self {
+        Self {
+            from,
+            from_text,
+            to,
+            include: Vec::new(),
+            exclude: Vec::new(),
+            unpack: false,
+            strip: 0,
+            executable: Vec::new(),
+            keep_modes: false,
+            ownership: Ownership::default(),
+            xattrs: Vec::new(),
+            capabilities: Vec::new(),
+            place,
+        }
+    }
+
     /// The image that the files are taken from; `None` for files of the disk.
     pub fn image(&self) -> Option<NamedImage> {
         let From::Image { image, .. } = &self.from else {

@@ -49,7 +49,7 @@ fn healthcheck_ignored(subject: &Subject, findings: &mut Vec<Finding>) {
 }
 
 /// Returns findings of the code `missing-variable`: names that must be set where the image runs, by its label
-/// [`REQUIRED_ENV_LABEL`], and that neither `given` nor the image's own environment sets to a value. Sorted by name. No
+/// `REQUIRED_ENV_LABEL`, and that neither `given` nor the image's own environment sets to a value. Sorted by name. No
 /// value is shown.
 pub fn check_variables(platform: &Platform, execution: &Execution, given: &BTreeMap<String, String>) -> Vec<Finding> {
     let label = execution

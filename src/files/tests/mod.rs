@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 use super::{ArchiveError, Archives, Context, FilesError, IgnoreRules, NotLeftOut, Reason, UnreadDockerignore, list};
 use crate::model::{Content, ContentOpener as _, Diagnostic as _, EntryKind, ErrorKind, ListedItem, Listing, escape};
-use crate::spec::{FilesEntry, From, IgnoreFile, Ownership, Place};
+use crate::spec::{FilesEntry, From, IgnoreFile, Place};
 
 /// A spec's directory, and the settings to list in it.
 struct Fixture {
@@ -82,28 +82,16 @@ impl Fixture {
     }
 
     fn entry(&self, from: &str) -> FilesEntry {
-        FilesEntry {
-            from: From::Disk {
-                directory: self.directory.path().to_owned(),
-                pattern: from.to_owned(),
-            },
-            from_text: from.to_owned(),
-            to: "/app/".to_owned(),
-            include: Vec::new(),
-            exclude: Vec::new(),
-            unpack: false,
-            strip: 0,
-            executable: Vec::new(),
-            keep_modes: false,
-            ownership: Ownership::default(),
-            xattrs: Vec::new(),
-            capabilities: Vec::new(),
-            place: Place {
-                file: "ocitect.toml".into(),
-                line: 7,
-                column: 3,
-            },
-        }
+        let source = From::Disk {
+            directory: self.directory.path().to_owned(),
+            pattern: from.to_owned(),
+        };
+        let place = Place {
+            file: "ocitect.toml".into(),
+            line: 7,
+            column: 3,
+        };
+        FilesEntry::new(source, from.to_owned(), "/app/".to_owned(), place)
     }
 
     fn list(&self, entry: &FilesEntry) -> Result<Listing, FilesError> {

@@ -220,23 +220,14 @@ fn layer(name: &str) -> TestLayer {
 impl TestLayer {
     /// Adds a `files` entry. Items are written as in [`item`].
     fn files(mut self, from: &str, to: &str, root: ListedRoot, items: &[&str], ownership: Ownership) -> Self {
+        let source = From::Disk {
+            directory: ".".into(),
+            pattern: from.to_owned(),
+        };
+        let place = place(self.spec.files.len() + 1);
         self.spec.files.push(FilesEntry {
-            from: From::Disk {
-                directory: ".".into(),
-                pattern: from.to_owned(),
-            },
-            from_text: from.to_owned(),
-            to: to.to_owned(),
-            include: Vec::new(),
-            exclude: Vec::new(),
-            unpack: false,
-            strip: 0,
-            executable: Vec::new(),
-            keep_modes: false,
             ownership,
-            xattrs: Vec::new(),
-            capabilities: Vec::new(),
-            place: place(self.spec.files.len() + 1),
+            ..FilesEntry::new(source, from.to_owned(), to.to_owned(), place)
         });
         let items = items.iter().map(|text| item(from, text)).collect();
         self.listings.push(Listing { root, items });
