@@ -10,8 +10,8 @@ use super::access::Access;
 use super::image::Pulled;
 use super::{Error, Image};
 use crate::build::{
-    BuildOptions, BuildOutput, BuildReport, CheckedImages, OutputRequest, Outputs, Target, Transports, build,
-    check_image, plan_build,
+    BuildError, BuildOptions, BuildOutput, BuildReport, CheckedImages, OutputRequest, Outputs, Target, Transports,
+    build, check_image, plan_build,
 };
 use crate::environment::Environment;
 use crate::events::{Observer, Silent};
@@ -114,13 +114,16 @@ impl Registry {
     }
 
     /// Pushes the images of several platforms as one index, and returns its digest.
+    ///
+    /// # Errors
+    /// Refuses images of which some have Docker's media types and some OCI's: their index would be of neither family.
     pub async fn push_index(&self, images: &[Image], target: &str) -> Result<Digest, Error> {
         let mut children = Vec::new();
         for image in images {
             let manifest = image.manifest().await?.descriptor().clone();
             children.push((image.platform().clone(), manifest));
         }
-        let root = Root::Index(index(&children, BTreeMap::new(), Family::Oci)?);
+        let root = Root::Index(index(&children, BTreeMap::new(), common_family(&children)?)?);
         let mut joined = BuildOutput::new(root.clone());
         for image in images {
             let built = image.built().await?;
@@ -191,5 +194,21 @@ impl Registry {
         let reporter = Reporter::new(&self.access.observer, target.to_string(), BTreeMap::new());
         copy(source, sink.as_ref(), root, &target.tags, &reporter).await?;
         Ok(root.descriptor().digest)
+    }
+}
+
+/// Returns the family that all manifests belong to.
+fn common_family(manifests: &[(Platform, Descriptor)]) -> Result<Family, BuildError> {
+    let docker = manifests
+        .iter()
+        .filter(|(_, manifest)| manifest.media_type == MediaType::DockerManifest)
+        .count();
+    match docker {
+        0 => Ok(Family::Oci),
+        count if count == manifests.len() => Ok(Family::Docker),
+        _ => Err(BuildError::Usage {
+            reason: "some images have Docker's media types, and some OCI's".to_owned(),
+            help: "push images of one family as one index".to_owned(),
+        }),
     }
 }

@@ -4,7 +4,7 @@ use tempfile::TempDir;
 
 use super::{Config, Image, Layer, Registry};
 use crate::build::{BuildOptions, OutputRequest};
-use crate::model::{ErrorKind, Platform};
+use crate::model::{ErrorKind, MediaType, Platform};
 use crate::registry::RegistryOptions;
 use crate::spec::{Inputs, Spec};
 
@@ -149,4 +149,31 @@ async fn errors_have_a_kind_and_name_the_layer_and_the_path() {
     let error = registry.push(&image, &by_digest).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Input);
     assert!(error.help().is_some());
+}
+
+#[tokio::test]
+async fn an_index_belongs_to_the_family_of_its_images() {
+    let (directory, registry) = project();
+    let text = "format = 1\n[image]\nplatforms = [\"linux/amd64\"]\nindex = false\nmedia-types = \"docker\"\n\
+                [[layers]]\nname = \"app\"\nfiles = [{ from = \"dist\", to = \"/app\" }]\n";
+    let spec = Spec::parse(text, &directory.path().join("ocitect.toml"), &Inputs::default()).unwrap();
+    let docker = layout(&directory, "docker");
+    let request = OutputRequest {
+        outputs: vec![docker.parse().unwrap()],
+        ..OutputRequest::default()
+    };
+    registry.build(&spec, &request).await.unwrap();
+    let docker = registry.pull(&docker, &amd64()).await.unwrap();
+    let index = layout(&directory, "index");
+    registry
+        .push_index(std::slice::from_ref(&docker), &index)
+        .await
+        .unwrap();
+    let pulled = registry.pull(&index, &amd64()).await.unwrap();
+    assert_eq!(pulled.digest().await.unwrap(), docker.digest().await.unwrap());
+    let manifest = pulled.manifest().await.unwrap().descriptor();
+    assert_eq!(manifest.media_type, MediaType::DockerManifest);
+    let mixed = [docker, with_files(&registry, &directory)];
+    let error = registry.push_index(&mixed, &index).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Input);
 }
