@@ -37,65 +37,41 @@ pub fn follow<E>(
     subject: &mut Subject,
     mut read: impl FnMut(&EntryPath, Interest) -> Result<Option<Evidence>, E>,
 ) -> Result<(), E> {
-    let mut asked: BTreeSet<EntryPath> = BTreeSet::new();
+    let mut asked: BTreeSet<(EntryPath, Interest)> = BTreeSet::new();
     for _ in 0..MAX_ROUNDS {
-        let wanted = rules::unread_of_start(subject);
-        let mut is_done = true;
-        for (path, interest) in wanted {
-            let size_bytes = subject.own().get(&path).map_or(u64::MAX, |own| own.size_bytes);
+        let mut seen: Vec<(EntryPath, Evidence)> = Vec::new();
+        let mut failure = None;
+        rules::follow(subject, &mut |path, interest| {
+            let size_bytes = subject.own().get(path).map_or(u64::MAX, |own| own.size_bytes);
             // Half a file may say the opposite of the whole.
-            let is_asked = size_bytes <= limit_bytes(interest) && asked.len() < MAX_FOLLOWED_FILES;
-            if is_asked
-                && asked.insert(path.clone())
-                && let Some(evidence) = read(&path, interest)?
-            {
-                subject.see(&path, evidence);
-                is_done = false;
+            let fits = size_bytes <= limit_bytes(interest) && asked.len() < MAX_FOLLOWED_FILES;
+            if failure.is_some() || !fits || !asked.insert((path.clone(), interest)) {
+                return None;
             }
-        }
-        if is_done {
-            break;
-        }
-    }
-    follow_sources(subject, MAX_FOLLOWED_FILES.saturating_sub(asked.len()), &mut read)
-}
-
-/// Reads the Python sources that the start reaches, each when another imports it.
-fn follow_sources<E>(
-    subject: &mut Subject,
-    mut left: usize,
-    read: &mut impl FnMut(&EntryPath, Interest) -> Result<Option<Evidence>, E>,
-) -> Result<(), E> {
-    let mut seen: Vec<(EntryPath, Evidence)> = Vec::new();
-    let mut failure = None;
-    rules::follow_python(subject, &mut |path| {
-        let size_bytes = subject.own().get(path).map_or(u64::MAX, |own| own.size_bytes);
-        if left == 0 || failure.is_some() || size_bytes > limit_bytes(Interest::Source) {
-            return None;
-        }
-        left -= 1;
-        match read(path, Interest::Source) {
-            Ok(Some(Evidence::Source(source))) => {
-                seen.push((path.clone(), Evidence::Source(source.clone())));
-                Some(*source)
-            }
-            Ok(_) => None,
-            Err(error) => {
+            let evidence = read(path, interest).unwrap_or_else(|error| {
                 failure = Some(error);
                 None
-            }
+            })?;
+            seen.push((path.clone(), evidence.clone()));
+            Some(evidence)
+        });
+        if let Some(error) = failure {
+            return Err(error);
         }
-    });
-    for (path, evidence) in seen {
-        subject.see(&path, evidence);
+        if seen.is_empty() {
+            break;
+        }
+        for (path, evidence) in seen {
+            subject.see(&path, evidence);
+        }
     }
-    failure.map_or(Ok(()), Err)
+    Ok(())
 }
 
 /// Returns the files of your layers that the command line refers to directly.
 pub fn first_files(subject: &Subject) -> BTreeSet<EntryPath> {
-    let mut first: BTreeSet<EntryPath> = rules::unread_of_start(subject).into_keys().collect();
-    rules::follow_python(subject, &mut |path| {
+    let mut first = BTreeSet::new();
+    rules::follow(subject, &mut |path, _| {
         first.insert(path.clone());
         None
     });

@@ -86,7 +86,6 @@ impl TreeBuilder {
     /// that a later entry of the layer replaces. Data after the end marker is left in the reader.
     ///
     /// # Errors
-    /// Those of the stream and those of `visit`. The tree must not be used afterwards.
     /// Those of the stream, and those of `visit`. The tree is of no use afterwards.
     pub fn apply_layer(
         &mut self,

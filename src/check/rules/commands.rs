@@ -19,7 +19,7 @@ use super::wrappers::wrapped;
 use crate::check::code::Code;
 use crate::check::evidence::{Evidence, Interest};
 use crate::check::finding::Finding;
-use crate::check::rules::rule::Rule;
+use crate::check::rules::rule::{ReadPart, Rule, read_all};
 use crate::check::subject::Subject;
 use crate::model::EntryPath;
 
@@ -151,7 +151,13 @@ pub(super) const RULE: Rule = Rule::new(
     ],
     commands,
 )
-.reading(|_, mode| Interest::of_program(mode));
+.reading(|_, mode| Interest::of_program(mode))
+.following(scripts);
+
+/// Reads the scripts that the start runs.
+fn scripts(subject: &Subject, read: &mut ReadPart<'_>) {
+    read_all(trail(subject).unread.into_iter().map(|at| (at, Interest::Whole)), read);
+}
 
 /// Finds commands that cannot start: `entrypoint-missing`, `entrypoint-not-executable`, `shebang-missing`,
 /// `healthcheck-missing`.

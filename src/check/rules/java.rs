@@ -10,7 +10,7 @@ use crate::check::code::Code;
 use crate::check::evidence::{Evidence, Interest};
 use crate::check::finding::Finding;
 use crate::check::jar::{CLASS_HEAD_BYTES, JarFacts, class_file, class_version};
-use crate::check::rules::rule::Rule;
+use crate::check::rules::rule::{Rule, read_all};
 use crate::check::subject::Subject;
 use crate::model::{EntryPath, escape};
 
@@ -65,25 +65,26 @@ const MAX_NAMED: usize = 5;
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Target<'a> {
     Jar(&'a str),
-    ErrorKind { name: &'a str, path: Option<&'a str> },
+    Class { name: &'a str, path: Option<&'a str> },
 }
 
 /// The rule of [`java`].
-pub(super) const RULE: Rule = Rule::new(&[Code::EntrypointMissing, Code::JavaTooOld, Code::MissingJar], java);
+pub(super) const RULE: Rule = Rule::new(&[Code::EntrypointMissing, Code::JavaTooOld, Code::MissingJar], java)
+    .following(|subject, read| read_all(unread(subject), read));
 
 /// Finds problems of Java programs: `java-too-old`, `missing-jar`, and `entrypoint-missing` for a main class.
 fn java(subject: &Subject, findings: &mut Vec<Finding>) {
     for visit in trail(subject).visits.iter().filter(|visit| is_java(visit)) {
         match target(&visit.arguments) {
             Some(Target::Jar(name)) => jar(visit, name, findings),
-            Some(Target::ErrorKind { name, path }) => class(visit, name, path, findings),
+            Some(Target::Class { name, path }) => class(visit, name, path, findings),
             None => {}
         }
     }
 }
 
 /// Returns the files of your layers that must be read for it.
-pub(super) fn unread(subject: &Subject) -> BTreeMap<EntryPath, Interest> {
+fn unread(subject: &Subject) -> BTreeMap<EntryPath, Interest> {
     let mut unread = BTreeMap::new();
     for visit in trail(subject).visits.iter().filter(|visit| is_java(visit)) {
         let files = match target(&visit.arguments) {
@@ -91,7 +92,7 @@ pub(super) fn unread(subject: &Subject) -> BTreeMap<EntryPath, Interest> {
                 .into_iter()
                 .map(|at| (at, Interest::Jar))
                 .collect(),
-            Some(Target::ErrorKind { name, path }) => class_files(visit, name, path),
+            Some(Target::Class { name, path }) => class_files(visit, name, path),
             None => continue,
         };
         let release = releases(visit).into_iter().map(|at| (at, Interest::Whole));
@@ -124,7 +125,7 @@ fn target(arguments: &[String]) -> Option<Target<'_>> {
             rest.next()?;
         } else if !word.starts_with('-') {
             let is_class = !word.contains(['/', '@', '$']) && !word.ends_with(".java");
-            return is_class.then_some(Target::ErrorKind { name: word, path });
+            return is_class.then_some(Target::Class { name: word, path });
         } else if !FLAGS.iter().any(|flag| word.starts_with(flag)) {
             return None;
         }
@@ -211,7 +212,7 @@ fn jar(visit: &Visit<'_>, name: &str, findings: &mut Vec<Finding>) {
     }
 }
 
-/// The archives of `ErrorKind-Path` that are there; those that are not are a finding.
+/// The archives of `Class-Path` that are there; those that are not are a finding.
 fn libraries(visit: &Visit<'_>, jar: &EntryPath, facts: &JarFacts, findings: &mut Vec<Finding>) -> Vec<EntryPath> {
     let subject = visit.setting.subject;
     let folder = jar.parent().unwrap_or_default();

@@ -40,15 +40,13 @@ mod users;
 mod wrappers;
 
 pub use environment::check_variables;
-pub(super) use node_start::unread_of_start;
-pub(super) use python::follow as follow_python;
 pub use secrets::check_secrets;
 
 use super::evidence::{Interest, MAX_WHOLE_BYTES};
 use super::finding::Finding;
 use super::subject::Subject;
 use crate::model::EntryPath;
-use rule::Rule;
+use rule::{ReadPart, Rule};
 
 /// Every rule.
 const RULES: &[Rule] = &[
@@ -94,6 +92,13 @@ pub fn check(subject: &Subject) -> Vec<Finding> {
     findings.sort();
     findings.dedup();
     findings
+}
+
+/// Reads the files of your layers that those which were read refer to.
+pub(super) fn follow(subject: &Subject, read: &mut ReadPart<'_>) {
+    for rule in RULES {
+        (rule.follows)(subject, read);
+    }
 }
 
 /// Returns how much of a file the rules need to read, by its path, mode and size only. Most files are never opened, so

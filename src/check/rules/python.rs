@@ -15,7 +15,6 @@ mod stdlib;
 pub(super) use command::check_python;
 pub(super) use command_line::is_python;
 pub(super) use environments::WRONG_PYTHON;
-pub(in super::super) use reach::follow;
 pub(super) use reach::{MISSING_IMPORT, Reach};
 pub(super) use records::LOST_NATIVE_FILES;
 pub(super) use requirements::{MISSING_REQUIREMENT, requirements_of};

@@ -12,9 +12,10 @@ use self::start::{FirstSource, Start, starts};
 use super::search::{Found, find_module, has_extension_module, is_site};
 use super::stdlib::is_standard;
 use crate::check::code::Code;
+use crate::check::evidence::{Evidence, Interest};
 use crate::check::finding::Finding;
 use crate::check::python_source::{Import, ImportKind, Source};
-use crate::check::rules::rule::Rule;
+use crate::check::rules::rule::{ReadPart, Rule};
 use crate::check::subject::Subject;
 use crate::model::{EntryPath, escape};
 
@@ -76,13 +77,23 @@ impl Reach {
     }
 }
 
-/// Reads the sources that are reached, each once.
-pub(in super::super::super) fn follow(subject: &Subject, read: &mut Read<'_>) {
-    walked(subject, read);
-}
-
 /// The rule of [`missing_import`].
-pub(in super::super) const MISSING_IMPORT: Rule = Rule::new(&[Code::MissingImport], missing_import);
+pub(in super::super) const MISSING_IMPORT: Rule = Rule::new(&[Code::MissingImport], missing_import).following(sources);
+
+/// Reads the sources that the start reaches, each once.
+fn sources(subject: &Subject, read: &mut ReadPart<'_>) {
+    let mut seen: BTreeMap<EntryPath, Option<Source>> = BTreeMap::new();
+    let _reach = walked(subject, &mut |path| {
+        if let Some(known) = subject.source(path) {
+            return Some(known.clone());
+        }
+        let source = seen.entry(path.clone()).or_insert_with(|| match read(path, Interest::Source) {
+            Some(Evidence::Source(source)) => Some(*source),
+            _ => None,
+        });
+        source.clone()
+    });
+}
 
 /// Reports imports that find nothing: one finding a module.
 fn missing_import(subject: &Subject, findings: &mut Vec<Finding>) {

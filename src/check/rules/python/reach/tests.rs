@@ -181,7 +181,7 @@ fn sources_are_read_once_they_are_named() {
     );
     let subject = image.subject();
     let mut asked = Vec::new();
-    follow(&subject, &mut |path| {
+    walked(&subject, &mut |path| {
         asked.push(path.to_string());
         subject.source(path).cloned()
     });
