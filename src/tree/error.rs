@@ -210,6 +210,15 @@ pub enum TreeError {
         #[source]
         cause: LayerError,
     },
+    /// A layer that is not packed yet cannot be applied.
+    #[error("cannot read the files of the layer \"{}\"", escape(.layer.as_bytes()))]
+    Planned {
+        /// Its name in the spec.
+        layer: String,
+        /// The cause.
+        #[source]
+        cause: LayerError,
+    },
     /// The uncompressed layer does not have the diff ID in the config.
     #[error("the layer {digest} of {place} does not match its config: expected diff id {expected}, found {actual}")]
     DiffId {
@@ -267,9 +276,11 @@ impl Diagnostic for TreeError {
             Self::Layer { side, cause, .. } if cause.is_damage() => damage_class(*side),
             Self::DiffId { side, .. } => damage_class(*side),
             Self::TooLarge { .. } | Self::LayerType { .. } => ErrorKind::Input,
-            Self::Layer { .. } | Self::NoSuchLayer { .. } | Self::Scratch { .. } | Self::Encoding { .. } => {
-                ErrorKind::Local
-            }
+            Self::Layer { .. }
+            | Self::Planned { .. }
+            | Self::NoSuchLayer { .. }
+            | Self::Scratch { .. }
+            | Self::Encoding { .. } => ErrorKind::Local,
         }
     }
 

@@ -2,6 +2,7 @@
 //! the base image's digest and of [`FACTS_VERSION`]: stored facts equal those read from the layers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
@@ -88,12 +89,7 @@ pub async fn read_facts(
     scratch_folder: &Path,
     task: &Arc<Task>,
 ) -> Result<Facts, TreeError> {
-    let folder = || scratch_folder.to_string_lossy().into_owned();
-    let scratch = tempfile::tempfile_in(scratch_folder).map_err(|cause| TreeError::Scratch {
-        folder: folder(),
-        cause,
-    })?;
-    let mut state = (TreeBuilder::new(), Capture::new(scratch));
+    let mut state = (TreeBuilder::new(), Capture::new(scratch_file(scratch_folder)?));
     for (index, (descriptor, diff_id)) in (0u32..).zip(image.layers()) {
         let work = move |reader: &mut dyn Read| {
             let (mut builder, mut capture) = state;
@@ -109,6 +105,14 @@ pub async fn read_facts(
     let tree = builder.finish();
     let capture = take_missing(source, image, &tree, capture, task).await?;
     assemble(tree, &capture)
+}
+
+/// Creates an unlinked temporary file.
+pub(super) fn scratch_file(folder: &Path) -> Result<File, TreeError> {
+    tempfile::tempfile_in(folder).map_err(|cause| TreeError::Scratch {
+        folder: folder.to_string_lossy().into_owned(),
+        cause,
+    })
 }
 
 /// Reads files with a role that were not recognized in the first pass, because they are reached through a link.
@@ -137,7 +141,8 @@ async fn take_missing(
     Ok(capture)
 }
 
-fn assemble(tree: Tree, capture: &Capture) -> Result<Facts, TreeError> {
+/// Selects what was collected of the files that a complete tree refers to.
+pub(super) fn assemble(tree: Tree, capture: &Capture) -> Result<Facts, TreeError> {
     let mut facts = Facts::empty();
     let mut databases: BTreeSet<(Role, Place)> = BTreeSet::new();
     for (path, role, size_bytes, place) in roles_of(&tree) {

@@ -10,8 +10,9 @@ use super::entries::{Entries, unknown_type};
 use super::error::LayerError;
 use super::file_tree::Tree;
 use super::node::{Node, NodeKind};
+use super::planned::{OpenContent, PlannedContent, stream_entry};
 use super::resolve::ResolveError;
-use crate::model::{EntryPath, MAX_LINK_TARGETS_BYTES, MAX_NAMES_BYTES, OPAQUE_WHITEOUT, WHITEOUT_PREFIX};
+use crate::model::{EntryPath, LayerPlan, MAX_LINK_TARGETS_BYTES, MAX_NAMES_BYTES, OPAQUE_WHITEOUT, WHITEOUT_PREFIX};
 use crate::tar::{Entry, EntryKind};
 
 /// Greatest number of nodes in an image, and of entries in all its layers. It limits memory to about 2 GiB plus the
@@ -71,6 +72,15 @@ impl TreeBuilder {
         Self::default()
     }
 
+    /// Continues the tree of the layers below.
+    pub(super) fn above(tree: Tree) -> Self {
+        Self {
+            entry_count: tree.len() as u64,
+            tree,
+            ..Self::default()
+        }
+    }
+
     /// Returns the tree so far.
     pub fn tree(&self) -> &Tree {
         &self.tree
@@ -99,24 +109,62 @@ impl TreeBuilder {
         };
         let mut entries = Entries::new(reader);
         while let Some(entry) = entries.next()? {
-            let stored = EntryPath::new(&entry.name).map_err(LayerError::Name)?;
-            self.count(&entry)?;
-            let meaning = meaning(&entry, &stored)?;
-            if meaning == Meaning::Ignored {
-                continue;
-            }
-            let path = self.place(&entry, &stored, &mut state)?;
-            let parent = path.parent().unwrap_or_default();
-            match meaning {
-                Meaning::Opaque => self.hide_below(&parent, &mut state)?,
-                Meaning::Whiteout(name) => {
-                    let hidden = parent.join(&name).map_err(LayerError::Name)?;
-                    self.hide(&hidden, &mut state)?;
-                }
-                _ => self.apply_entry(entry, &stored, path, &mut state, &mut entries.content(), visit)?,
-            }
+            self.apply(entry, &mut state, &mut entries.content(), visit)?;
         }
         Ok(())
+    }
+
+    /// Applies the next layer, which is planned and not packed yet. `open` returns the content of one of its files; it
+    /// is called when the content is read.
+    ///
+    /// # Errors
+    /// Those of [`TreeBuilder::apply_layer`].
+    pub(super) fn apply_planned(
+        &mut self,
+        layer: &LayerPlan,
+        layer_index: u32,
+        open: &OpenContent<'_>,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), LayerError> {
+        let mut state = LayerState {
+            number: layer_index,
+            ..LayerState::default()
+        };
+        for planned in &layer.entries {
+            self.apply(
+                stream_entry(planned),
+                &mut state,
+                &mut PlannedContent::new(planned, open),
+                visit,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Applies one entry of a layer.
+    fn apply(
+        &mut self,
+        entry: Entry,
+        state: &mut LayerState,
+        content: &mut dyn Read,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), LayerError> {
+        let stored = EntryPath::new(&entry.name).map_err(LayerError::Name)?;
+        self.count(&entry)?;
+        let meaning = meaning(&entry, &stored)?;
+        if meaning == Meaning::Ignored {
+            return Ok(());
+        }
+        let path = self.place(&entry, &stored, state)?;
+        let parent = path.parent().unwrap_or_default();
+        match meaning {
+            Meaning::Opaque => self.hide_below(&parent, state),
+            Meaning::Whiteout(name) => {
+                let hidden = parent.join(&name).map_err(LayerError::Name)?;
+                self.hide(&hidden, state)
+            }
+            _ => self.apply_entry(entry, &stored, path, state, content, visit),
+        }
     }
 
     fn count(&mut self, entry: &Entry) -> Result<(), LayerError> {

@@ -87,10 +87,12 @@ fn sources(subject: &Subject, read: &mut ReadPart<'_>) {
         if let Some(known) = subject.source(path) {
             return Some(known.clone());
         }
-        let source = seen.entry(path.clone()).or_insert_with(|| match read(path, Interest::Source) {
-            Some(Evidence::Source(source)) => Some(*source),
-            _ => None,
-        });
+        let source = seen
+            .entry(path.clone())
+            .or_insert_with(|| match read(path, Interest::Source) {
+                Some(Evidence::Source(source)) => Some(*source),
+                _ => None,
+            });
         source.clone()
     });
 }
