@@ -31,18 +31,22 @@ const SHOWN_FILES: usize = 5;
 /// What was seen of the files of one layer.
 type LayerEvidence = BTreeMap<EntryPath, Evidence>;
 
+/// The layers that were looked at, each once.
+#[derive(Default)]
+pub(super) struct Surveyed(Vec<(Arc<LayerPlan>, Arc<LayerEvidence>)>);
+
 /// Returns the findings of the rules for every platform and, if `counts_files` is set, what was checked, which takes a
-/// walk over all files. Reads your files as far as the rules need them. Blocks.
+/// walk over all files. Reads your files as far as the rules need them; layers that are in `surveyed` are not read again.
+/// Blocks.
 pub(super) fn check_planned(
     platforms: &[PlannedPlatform],
+    surveyed: &mut Surveyed,
     opener: &dyn ContentOpener,
     counts_files: bool,
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
 ) -> Result<(Vec<Finding>, Vec<Coverage>), BuildError> {
     let task = Task::start(observer, Work::new("checking", Item::default()), None);
-    // Layers that are equal are one value by now, and looked at once.
-    let mut surveyed: Vec<(Arc<LayerPlan>, Arc<LayerEvidence>)> = Vec::new();
     let mut findings = Vec::new();
     let mut checked = Vec::new();
     let scratch = Arc::<Facts>::default();
@@ -61,7 +65,7 @@ pub(super) fn check_planned(
                     .map_or_else(|| scratch.clone(), |base| base.facts.clone());
                 let bare = Subject::new(platform, execution, family, base, BTreeMap::new(), on_disk());
                 planned.plan.layers.iter().try_fold(bare, |subject, layer| {
-                    let evidence = surveyed_layer(&mut surveyed, layer, opener, options)?;
+                    let evidence = surveyed.layer(layer, opener, options)?;
                     Ok::<_, BuildError>(
                         subject.with_layer(layer, |path| evidence.get(path).cloned().unwrap_or(Evidence::NotRead)),
                     )
@@ -102,19 +106,21 @@ fn has_same_files(one: &PlannedPlatform, other: &PlannedPlatform) -> bool {
             .all(|(one, other)| Arc::ptr_eq(one, other))
 }
 
-/// Returns the evidence of a layer's files. Equal layers are read once.
-fn surveyed_layer(
-    surveyed: &mut Vec<(Arc<LayerPlan>, Arc<LayerEvidence>)>,
-    layer: &Arc<LayerPlan>,
-    opener: &dyn ContentOpener,
-    options: &BuildOptions,
-) -> Result<Arc<LayerEvidence>, BuildError> {
-    if let Some((_, known)) = surveyed.iter().find(|(other, _)| Arc::ptr_eq(other, layer)) {
-        return Ok(known.clone());
+impl Surveyed {
+    /// Returns the evidence of a layer's files. Layers that are equal are one value by now, and read once.
+    fn layer(
+        &mut self,
+        layer: &Arc<LayerPlan>,
+        opener: &dyn ContentOpener,
+        options: &BuildOptions,
+    ) -> Result<Arc<LayerEvidence>, BuildError> {
+        if let Some((_, known)) = self.0.iter().find(|(other, _)| Arc::ptr_eq(other, layer)) {
+            return Ok(known.clone());
+        }
+        let evidence = Arc::new(survey(layer, opener, options)?);
+        self.0.push((layer.clone(), evidence.clone()));
+        Ok(evidence)
     }
-    let evidence = Arc::new(survey(layer, opener, options)?);
-    surveyed.push((layer.clone(), evidence.clone()));
-    Ok(evidence)
 }
 
 /// How much may still be kept of files that are read whole.

@@ -9,9 +9,10 @@ use crate::build::cache_from::CacheFrom;
 use crate::build::contents::Contents;
 use crate::build::gate::SecretGate;
 use crate::build::layer::PackContext;
+use crate::build::member_images::planned_image;
 use crate::build::options::BuildOptions;
 use crate::build::packing::{Packing, Unfinished};
-use crate::build::run::{in_background, planned_image};
+use crate::build::run::in_background;
 use crate::events::Observer;
 use crate::files::Archives;
 use crate::model::{Image, Layer, Root};
@@ -35,7 +36,7 @@ pub(crate) async fn compose(
     observer: &Arc<dyn Observer>,
 ) -> Result<Composed, BuildError> {
     let archives = Arc::new(Archives::new(options.scratch_directory.clone()));
-    let contents = Contents::collect(&[], archives, &options.scratch_directory, observer).await?;
+    let contents = Contents::new(archives, &options.scratch_directory)?;
     let cache = Arc::new(BuildCache::new(options.cache.clone(), observer.clone()));
     let context = Arc::new(PackContext::new(contents, cache, options));
     let observer = observer.clone();
@@ -44,7 +45,7 @@ pub(crate) async fn compose(
             context: &context,
             earlier: &CacheFrom::default(),
             observer: &observer,
-            gate: &SecretGate::new(&[]),
+            gate: &SecretGate::new(Vec::new()),
             take: &|_| true,
         };
         let layers = packing.make_all(&[&plan]).map_err(|unfinished| match unfinished {

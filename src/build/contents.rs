@@ -27,33 +27,44 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    /// Copies the files that the plans need out of images.
-    pub async fn collect(
-        planned: &[PlannedPlatform],
-        archives: Arc<Archives>,
-        scratch_directory: &Path,
-        observer: &Arc<dyn Observer>,
-    ) -> Result<Self, BuildError> {
+    /// Opens members of archives, and no files of images yet.
+    pub fn new(archives: Arc<Archives>, scratch_directory: &Path) -> Result<Self, BuildError> {
         let io_error = |cause| BuildError::Io {
             action: "create a temporary file in",
             path: scratch_directory.to_owned(),
             cause,
         };
-        let mut contents = Self {
+        Ok(Self {
             archives,
             spool: Arc::new(tempfile::tempfile_in(scratch_directory).map_err(io_error)?),
             spooled: BTreeMap::new(),
-        };
+        })
+    }
+
+    /// Copies the files that the plans need out of images. Files that were copied before are not copied again.
+    pub async fn collect(
+        &mut self,
+        planned: &[PlannedPlatform],
+        observer: &Arc<dyn Observer>,
+    ) -> Result<(), BuildError> {
         for platform in planned {
             for (manifest, paths) in wanted_files(platform) {
                 if let Some(image) = platform.file_images.get(&manifest) {
-                    contents
-                        .spool_image(image, &platform.plan.platform, paths, observer)
+                    self.spool_image(image, &platform.plan.platform, paths, observer)
                         .await?;
                 }
             }
         }
-        Ok(contents)
+        Ok(())
+    }
+
+    /// Opens any content of a planned layer.
+    pub fn open_any<'a>(&'a self, content: &Content) -> io::Result<Box<dyn Read + Send + 'a>> {
+        match content {
+            Content::Bytes(bytes) => Ok(Box::new(io::Cursor::new(bytes.clone()))),
+            Content::Disk(file) => Ok(Box::new(file.open()?)),
+            Content::Member { .. } | Content::Image { .. } => self.open(content),
+        }
     }
 
     async fn spool_image(

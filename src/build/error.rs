@@ -139,6 +139,33 @@ pub enum BuildError {
         /// The platform.
         platform: Platform,
     },
+    /// A member of the workspace that others build on is not built for a platform of theirs.
+    #[error("workspace:{id} is not built for {platform}")]
+    MemberLacks {
+        /// The member's ID.
+        id: String,
+        /// The platform.
+        platform: Platform,
+        /// The member's platforms.
+        known: Vec<Platform>,
+    },
+    /// What a member contains depends on files of its base that the facts about the base do not include.
+    #[error("the files of workspace:{id} for {platform} are not known before it is packed")]
+    MemberUnknown {
+        /// The member's ID.
+        id: String,
+        /// The platform.
+        platform: Platform,
+    },
+    /// A member of the workspace cannot be built.
+    #[error("cannot build {id}")]
+    Member {
+        /// The member's ID.
+        id: String,
+        /// Why.
+        #[source]
+        cause: Box<BuildError>,
+    },
     /// An output cannot be written.
     #[error(transparent)]
     Copy(#[from] CopyError),
@@ -244,12 +271,29 @@ fn member_help(error: &PackError) -> Option<String> {
     source.get_ref()?.downcast_ref::<FilesError>()?.help()
 }
 
+impl BuildError {
+    /// Returns the error with the member that it concerns.
+    pub(super) fn of_member(self, id: Option<&str>) -> Self {
+        match id {
+            Some(id) => Self::Member {
+                id: id.to_owned(),
+                cause: Box::new(self),
+            },
+            None => self,
+        }
+    }
+}
+
 impl Diagnostic for BuildError {
     fn error_kind(&self) -> ErrorKind {
         match self {
             Self::Spec(error) => error.error_kind(),
             Self::Lock(error) => error.error_kind(),
-            Self::NotLocked { .. } | Self::UnknownImage { .. } => ErrorKind::Input,
+            Self::NotLocked { .. }
+            | Self::UnknownImage { .. }
+            | Self::MemberLacks { .. }
+            | Self::MemberUnknown { .. } => ErrorKind::Input,
+            Self::Member { cause, .. } => cause.error_kind(),
             Self::WriteLock { cause, .. } => cause.error_kind(),
             Self::LockedGone { .. } => ErrorKind::NotFound,
             Self::Files(error) => error.error_kind(),
@@ -299,6 +343,19 @@ impl Diagnostic for BuildError {
             Self::Output { cause, .. } if cause.is_write_denied() => Some(OTHER_DIRECTORY_HELP.to_owned()),
             Self::Image { cause, .. } | Self::Resolve { cause, .. } | Self::Output { cause, .. } => cause.help(),
             Self::Tree { cause, .. } => cause.help(),
+            Self::MemberLacks { known, .. } => {
+                let known: Vec<String> = known.iter().map(ToString::to_string).collect();
+                Some(format!(
+                    "build the base for this platform too; it is built for {}",
+                    known.join(", ")
+                ))
+            }
+            Self::MemberUnknown { .. } => Some(
+                "do not remove a package database of its base, or replace /etc/passwd, /etc/group or a file of the \
+                 dynamic loader by a link to a file of its base"
+                    .to_owned(),
+            ),
+            Self::Member { cause, .. } => cause.help(),
             Self::Access(error) => error.help(),
             Self::Copy(error) => error.help(),
             Self::Reference(error) => error.help(),

@@ -11,15 +11,16 @@ use crate::secrets::SightedFile;
 
 /// Closes at the first layer that contains a secret which stops the build.
 pub(super) struct SecretGate<'a> {
-    platforms: &'a [PlannedPlatform],
+    /// The platforms of each image.
+    images: Vec<&'a [PlannedPlatform]>,
     is_shut: AtomicBool,
 }
 
 impl<'a> SecretGate<'a> {
-    /// Creates an open gate for these platforms.
-    pub fn new(platforms: &'a [PlannedPlatform]) -> Self {
+    /// Creates an open gate for the platforms of these images.
+    pub fn new(images: Vec<&'a [PlannedPlatform]>) -> Self {
         Self {
-            platforms,
+            images,
             is_shut: AtomicBool::new(false),
         }
     }
@@ -30,9 +31,12 @@ impl<'a> SecretGate<'a> {
             return;
         }
         let has_layer = |planned: &&PlannedPlatform| planned.plan.layers.iter().any(|layer| Arc::ptr_eq(layer, plan));
-        let concerned = self.platforms.iter().filter(has_layer);
-        let findings = concerned.flat_map(|planned| check_secrets(&planned.plan.platform, sighted));
-        if empty_verdict(self.platforms).with(findings).error_count() > 0 {
+        let is_refused = |platforms: &&[PlannedPlatform]| {
+            let concerned = platforms.iter().filter(has_layer);
+            let findings = concerned.flat_map(|planned| check_secrets(&planned.plan.platform, sighted));
+            empty_verdict(platforms).with(findings).error_count() > 0
+        };
+        if self.images.iter().any(is_refused) {
             self.is_shut.store(true, Ordering::Relaxed);
         }
     }

@@ -3,6 +3,7 @@
 //! which are then read once. All three give the same facts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -19,11 +20,45 @@ use crate::spec::NamedImage;
 use crate::store::{PlatformMatch, Source, StoreError, read_image, select_platform};
 use crate::tree::{Facts, read_facts};
 
+/// The name of an image that is read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ReadName {
+    /// An image that exists, by its name in the spec.
+    Image(ImageName),
+    /// A member of the same build.
+    Member {
+        /// Its ID.
+        id: String,
+        /// Its first full name, if it has a name.
+        reference: Option<String>,
+    },
+}
+
+impl ReadName {
+    /// Returns the full reference of an image in a registry.
+    pub fn reference(&self) -> Option<String> {
+        match self {
+            Self::Image(ImageName::Registry(reference)) => Some(reference.to_string()),
+            Self::Image(_) => None,
+            Self::Member { reference, .. } => reference.clone(),
+        }
+    }
+}
+
+impl fmt::Display for ReadName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Image(name) => name.fmt(formatter),
+            Self::Member { id, .. } => write!(formatter, "workspace:{id}"),
+        }
+    }
+}
+
 /// An image, as selected for one platform.
 #[derive(Clone)]
 pub(super) struct PlatformImage {
-    /// The name in the spec.
-    pub name: ImageName,
+    /// What it is called.
+    pub name: ReadName,
     /// The source of its blobs.
     pub source: Arc<dyn Source>,
     /// Manifest and config.
@@ -121,7 +156,7 @@ impl<'a> Images<'a> {
             self.lock = self.lock.with_pin(text, index, platform, Pin::new(&image, known.kept)?);
         }
         let found = PlatformImage {
-            name: name.clone(),
+            name: ReadName::Image(name.clone()),
             source,
             image,
             index,

@@ -10,13 +10,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::build::BuildError;
 use crate::build::duplicates;
 use crate::build::images::{Images, PlatformImage};
+use crate::build::member_images::MemberImages;
 use crate::build::naming::Outputs;
 use crate::build::options::BuildOptions;
 use crate::check::Policy;
 use crate::files::{self, Archives, FilesError, IgnoreRules, NotLeftOut, UnreadDockerignore};
-use crate::model::{
-    Content, Digest, EntryKind, EntryPath, ImageName, ListedItem, ListedRoot, Listing, Platform, escape,
-};
+use crate::model::{Content, Digest, EntryKind, EntryPath, ListedItem, ListedRoot, Listing, Platform, escape};
 use crate::plan::{BaseImage, BuildPlan, PlanError, PlanInput, PlanInputs, plan_recording};
 use crate::spec::{FilesEntry, From, PlatformSpec, Spec};
 use crate::tree::{NodeKind, View};
@@ -34,6 +33,14 @@ pub(super) struct PlannedPlatform {
     inputs: Arc<PlanInputs>,
 }
 
+impl PlannedPlatform {
+    /// Replaces the base, which was planned and is packed now. Nothing that was planned depends on the difference.
+    pub fn rebase(&mut self, base: PlatformImage) {
+        self.plan.base = Some(Arc::new(planning_base(&base)));
+        self.base = Some(base);
+    }
+}
+
 /// Resolves, lists and plans one platform. Results that equal those of an earlier platform are reused.
 pub(super) async fn plan_platform(
     spec: &Spec,
@@ -41,12 +48,14 @@ pub(super) async fn plan_platform(
     created_s: i64,
     disk: &Disk,
     images: &mut Images<'_>,
-    earlier: &[PlannedPlatform],
+    members: &MemberImages,
+    earlier: &[&PlannedPlatform],
 ) -> Result<PlannedPlatform, BuildError> {
     let platform_spec = spec.platform(platform)?;
-    let base = match platform_spec.base_image() {
-        None => None,
-        Some(named) => Some(images.for_platform(&named, platform).await?),
+    let base = match (platform_spec.member_base(), platform_spec.base_image()) {
+        (Some(id), _) => Some(members.for_platform(id, platform)?),
+        (None, Some(named)) => Some(images.for_platform(&named, platform).await?),
+        (None, None) => None,
     };
     let base_env = base
         .as_ref()
@@ -90,7 +99,7 @@ pub(super) async fn plan_platform(
 /// Returns a plan that reuses the layers of an earlier platform if they are the same.
 fn plan_as_earlier(
     input: &PlanInput,
-    earlier: &[PlannedPlatform],
+    earlier: &[&PlannedPlatform],
 ) -> Result<Option<(BuildPlan, Arc<PlanInputs>)>, PlanError> {
     for other in earlier {
         if let Some(plan) = other.inputs.plan_again(&other.plan, input)? {
@@ -101,13 +110,9 @@ fn plan_as_earlier(
 }
 
 fn planning_base(base: &PlatformImage) -> BaseImage {
-    let name = match &base.name {
-        ImageName::Registry(reference) => Some(reference.to_string()),
-        _ => None,
-    };
     BaseImage {
         image: base.image.clone(),
-        name,
+        name: base.name.reference(),
         index: base.index,
         tree: base.facts.tree.clone(),
         passwd: base.facts.passwd.clone().unwrap_or_default().into(),
@@ -129,13 +134,13 @@ pub(super) struct Disk {
 
 impl Disk {
     /// Creates the settings for a spec and the outputs that are about to be written.
-    pub fn new(spec: &Spec, naming: &Outputs, options: &BuildOptions) -> Self {
+    pub fn new(spec: &Spec, naming: &Outputs, archives: Arc<Archives>, options: &BuildOptions) -> Self {
         let canonical = |path: &PathBuf| std::fs::canonicalize(path).ok();
         Self {
             directory: spec.directory().to_owned(),
             never_packed: spec.own_files().iter().filter_map(canonical).collect(),
             outputs: naming.local_paths().filter_map(canonical_output).collect(),
-            archives: Arc::new(Archives::new(options.scratch_directory.clone())),
+            archives,
             threads: options.threads,
             has_warned: AtomicBool::new(false),
         }

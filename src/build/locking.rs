@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::build::BuildError;
+use crate::build::member::Member;
 use crate::events::{Event, Observer};
 use crate::lock::Lock;
 use crate::model::{Platform, escape};
@@ -26,14 +27,17 @@ pub(super) fn needs(spec: &Spec, platforms: &[Platform]) -> Result<BTreeSet<Need
     Ok(needs)
 }
 
-/// Loads the lockfile. Returns `None` if it does not exist or the spec needs none. With `locked`, everything that the
-/// spec needs must be in it.
-pub(super) fn load(spec: &Spec, platforms: &[Platform], locked: bool) -> Result<Option<Lock>, BuildError> {
-    let needs = needs(spec, platforms)?;
-    if needs.is_empty() {
-        return Ok(None);
+/// Loads the lockfile of the members. Returns `None` if it does not exist or the specs need none. With `locked`,
+/// everything that the specs need must be in it.
+pub(super) fn load(members: &[Member<'_>], locked: bool) -> Result<Option<Lock>, BuildError> {
+    let mut needs = BTreeSet::new();
+    for member in members {
+        needs.extend(self::needs(member.spec, &member.outputs.platforms)?);
     }
-    let path = spec.lock_path();
+    let Some(first) = members.first().filter(|_| !needs.is_empty()) else {
+        return Ok(None);
+    };
+    let path = first.lock_path();
     let lock = Lock::load(&path)?;
     let missing = if locked {
         missing(lock.as_ref(), &needs)
@@ -75,14 +79,14 @@ pub(super) struct LockUpdate {
 }
 
 impl LockUpdate {
-    /// Returns the update for `spec`, or `None` if the file already has this content.
-    pub fn new(spec: &Spec, before: Option<&Lock>, lock: &Lock) -> Option<Self> {
+    /// Returns the update for the file at `path`, or `None` if it already has this content.
+    pub fn new(path: PathBuf, before: Option<&Lock>, lock: &Lock) -> Option<Self> {
         let is_new = match before {
             Some(before) => before != lock,
             None => !lock.images().is_empty(),
         };
         is_new.then(|| Self {
-            path: spec.lock_path(),
+            path,
             lock: lock.clone(),
         })
     }

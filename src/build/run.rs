@@ -1,4 +1,4 @@
-//! Runs a build: resolves and plans every platform, packs, assembles, checks, and only then writes.
+//! Runs a build: packs, assembles and checks what was planned, and only then writes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,197 +7,144 @@ use crate::build::BuildError;
 use crate::build::built::BuildOutput;
 use crate::build::cache::BuildCache;
 use crate::build::cache_from::CacheFrom;
-use crate::build::checking::{check_budgets, check_given, check_planned, empty_verdict};
+use crate::build::checking::{Surveyed, check_budgets, check_given, check_planned, empty_verdict};
 use crate::build::contents::Contents;
 use crate::build::gate::{SecretGate, denies_secrets};
-use crate::build::images::Images;
-use crate::build::inputs::{Disk, PlannedPlatform, plan_platform};
+use crate::build::inputs::PlannedPlatform;
 use crate::build::layer::{BuiltLayer, PackContext};
-use crate::build::locking::{self, LockUpdate};
-use crate::build::naming::Outputs;
+use crate::build::locking::LockUpdate;
+use crate::build::member::Member;
+use crate::build::member_images::{MemberImages, planned_image};
 use crate::build::options::BuildOptions;
-use crate::build::outputs;
 use crate::build::packing::{Packing, PlatformLayers, Unfinished};
+use crate::build::planning::{PlannedBuild, PlannedImage};
 use crate::build::records::Records;
 use crate::build::report::{BuildReport, LayerOrigin, LayerReport, PlatformReport};
 use crate::build::secrets::{packed_findings, planned_findings};
 use crate::build::transports::Transports;
-use crate::build::writing::{EagerUpload, check_access, eager_uploads, write};
+use crate::build::writing::{EagerUpload, check_access, eager_uploads, write_all};
 use crate::check::{Finding, Verdict, gap};
-use crate::events::{Event, Item, Observer, Task, Work};
+use crate::events::{Event, Observer};
 use crate::model::{Image, Layer, Root};
-use crate::plan::{BuildPlan, assemble, index, index_annotations};
-use crate::spec::Spec;
+use crate::plan::{index, index_annotations};
+use crate::spec::ImageSpec;
 
-/// A build whose platforms are all planned. Nothing is written yet.
-pub struct PlannedBuild {
-    platforms: Vec<PlannedPlatform>,
-    disk: Disk,
-    /// `false` if some of the spec's platforms are left out.
-    is_whole: bool,
-    /// The lockfile with the pins that were missing.
-    lock_update: Option<LockUpdate>,
-    cache: Arc<BuildCache>,
-}
-
-impl PlannedBuild {
-    /// Returns the plans as JSON, for `--print-plan`.
-    pub fn to_json(&self) -> serde_json::Value {
-        self.platforms.iter().map(|platform| platform.plan.to_json()).collect()
-    }
-}
-
-/// Resolves every base image that the lockfile does not contain, lists every file and plans every platform. Sends only
-/// HEAD and GET requests to registries. Writes nothing except to the cache.
-pub async fn plan_build(
-    spec: &Spec,
-    naming: &Outputs,
-    options: &BuildOptions,
-    transports: &Transports,
-    observer: &Arc<dyn Observer>,
-) -> Result<PlannedBuild, BuildError> {
-    let lock = locking::load(spec, &naming.platforms, options.locked)?;
-    let pins = lock.clone().unwrap_or_default();
-    let mut images = Images::new(transports, options, observer).pinned_by(pins.clone(), &pins);
-    let disk = Disk::new(spec, naming, options);
-    for warning in spec.warnings() {
-        observer.event(Event::Warning(warning.clone()));
-    }
-    let mut platforms = Vec::new();
-    for platform in &naming.platforms {
-        let _task = Task::start(observer, Work::new("planning", Item::new(platform.to_string())), None);
-        let mut planned = plan_platform(spec, platform, options.created_s, &disk, &mut images, &platforms).await?;
-        share_layers(&mut planned, &platforms);
-        platforms.push(planned);
-    }
-    outputs::refuse_inputs(naming, &platforms)?;
-    let lock_update = LockUpdate::new(spec, lock.as_ref(), images.lock());
-    let is_whole = spec
-        .platforms()
-        .iter()
-        .all(|platform| naming.platforms.contains(platform));
-    Ok(PlannedBuild {
-        platforms,
-        disk,
-        is_whole,
-        lock_update,
-        cache: images.cache(),
-    })
-}
-
-/// Shares the memory of layers that are equal to one of an earlier platform.
-fn share_layers(planned: &mut PlannedPlatform, earlier: &[PlannedPlatform]) {
-    for layer in &mut planned.plan.layers {
-        let known = earlier
-            .iter()
-            .flat_map(|other| &other.plan.layers)
-            .find(|known| *known == layer);
-        if let Some(known) = known {
-            *layer = known.clone();
-        }
-    }
-}
-
-/// Builds what was planned and writes it to every target, in order.
+/// Builds what was planned and writes it to every target, in order. Returns a report for each member.
 ///
-/// Before packing, every registry is asked whether it accepts the push. Before the first write, all platforms are
-/// checked. With a `max-size`, or if every secret is an error, all layers are packed and scanned before the first write
-/// too. Otherwise finished layers without a secret that stops the build may be uploaded while others are packed. The
-/// lockfile is completed before anything refers to the image.
+/// Before packing, every registry is asked whether it accepts the push. Before the first write, all images are checked.
+/// With a `max-size`, or if every secret is an error, all layers are packed and scanned before the first write too.
+/// Otherwise finished layers of a single image without a secret that stops the build may be uploaded while others are
+/// packed. The lockfile is completed before anything refers to an image. Of several images all content is written before
+/// the first tag, so that a failure before that moves none.
 pub async fn build(
-    spec: &Spec,
-    naming: &Outputs,
+    members: &[Member<'_>],
     planned: PlannedBuild,
     options: &BuildOptions,
     transports: &Transports,
     observer: &Arc<dyn Observer>,
-) -> Result<BuildReport, BuildError> {
-    let (mut checked, verdict) = check_files(planned, false, options, observer).await?;
-    for gap in checked
-        .platforms
-        .iter()
-        .filter_map(|planned| gap(&planned.plan.platform))
-    {
+) -> Result<Vec<BuildReport>, BuildError> {
+    let (mut checked, verdicts) = check_files(planned, false, options, observer).await?;
+    for gap in checked.platforms().filter_map(|planned| gap(&planned.plan.platform)) {
         observer.event(Event::Note(gap));
     }
-    if verdict.error_count() > 0 {
-        return Err(refuse(verdict, observer));
+    refuse_errors(&verdicts, observer)?;
+    for member in members {
+        check_access(member.outputs, transports)
+            .await
+            .map_err(|error| member.error(error))?;
     }
-    check_access(naming, transports).await?;
     let lock_update = checked.lock_update.take();
-    let earlier = CacheFrom::read(&options.cache_from, &naming.platforms, transports, observer).await;
-    // With a budget, all layers must be known before it is certain that an image is written.
-    let is_budgeted = checked
-        .platforms
-        .iter()
-        .any(|planned| planned.plan.max_size_bytes.is_some());
-    let (eager, uploads) = eager_uploads(naming, !is_budgeted && !denies_secrets(&checked.platforms));
+    let platforms: Vec<_> = checked
+        .platforms()
+        .map(|planned| planned.plan.platform.clone())
+        .collect();
+    let earlier = CacheFrom::read(&options.cache_from, &platforms, transports, observer).await;
+    let (eager, uploads) = eager_uploads(members, may_upload_early(&checked));
     let (packed, ahead) = tokio::join!(
         pack(checked, earlier, eager, options, observer),
-        uploads.copy(naming, transports, observer)
+        uploads.copy(members, transports, observer)
     );
     // A failed upload is the reason that packing was canceled.
     let ahead = ahead?;
     let packed = packed?;
-    let verdict = with_packed(verdict, &packed);
-    if verdict.error_count() > 0 {
-        return Err(refuse(verdict, observer));
-    }
-    observer.event(Event::Findings(verdict.findings));
-    let built = gather(spec, &packed)?;
+    let verdicts: Vec<Verdict> = verdicts
+        .into_iter()
+        .zip(&packed)
+        .map(|(verdict, image)| with_packed(verdict, image))
+        .collect();
+    refuse_errors(&verdicts, observer)?;
+    report_findings(&verdicts, observer);
     if let Some(update) = lock_update {
         update.write_or_warn(observer);
     }
-    let targets = write(naming, &built, &packed.reports, &ahead, transports, observer).await?;
-    Ok(BuildReport {
-        name: naming.name.clone(),
-        tags: naming.tags.clone(),
-        root: built.root().descriptor().clone(),
-        platforms: packed.reports,
-        targets,
-    })
+    let images: Vec<(Arc<BuildOutput>, Vec<PlatformReport>)> =
+        packed.into_iter().map(|image| (image.output, image.reports)).collect();
+    let written = write_all(members, &images, ahead, transports, observer).await?;
+    let report = |((member, (output, platforms)), targets): ((&Member<'_>, _), _)| {
+        let output: Arc<BuildOutput> = output;
+        BuildReport {
+            name: member.outputs.name.clone(),
+            tags: member.outputs.tags.clone(),
+            root: output.root().descriptor().clone(),
+            platforms,
+            targets,
+        }
+    };
+    Ok(members.iter().zip(images).zip(written).map(report).collect())
+}
+
+/// Returns `true` if layers may be uploaded before everything is packed: those of a single image that cannot be refused
+/// any more for what packing finds. With a budget, all layers must be known before it is certain that it is written.
+fn may_upload_early(checked: &Checked) -> bool {
+    let [image] = &checked.images[..] else {
+        return false;
+    };
+    let is_budgeted = image
+        .platforms
+        .iter()
+        .any(|planned| planned.plan.max_size_bytes.is_some());
+    !is_budgeted && !denies_secrets(&image.platforms)
 }
 
 /// Checks what was planned and writes nothing. Layers are packed if the check needs their size. If variables are
-/// `given`, also checks whether they are all that the images require.
+/// `given`, also checks whether they are all that the images require. Returns a verdict for each member.
 pub async fn check_build(
     planned: PlannedBuild,
     given: Option<&BTreeMap<String, String>>,
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
-) -> Result<Verdict, BuildError> {
-    let (checked, verdict) = check_files(planned, true, options, observer).await?;
-    let verdict = verdict.with(
-        given
-            .into_iter()
-            .flat_map(|given| check_given(&checked.platforms, given)),
-    );
-    if checked
-        .platforms
-        .iter()
-        .all(|planned| planned.plan.max_size_bytes.is_none())
-    {
-        let is_whole = checked.is_whole;
-        let findings = scan(checked, options, observer).await?;
-        let verdict = verdict.with(findings);
-        return Ok(if is_whole {
-            verdict.with_unused_allows()
-        } else {
-            verdict
-        });
+) -> Result<Vec<Verdict>, BuildError> {
+    let (checked, verdicts) = check_files(planned, true, options, observer).await?;
+    let with_given = |(verdict, image): (Verdict, &PlannedImage)| {
+        verdict.with(given.into_iter().flat_map(|given| check_given(&image.platforms, given)))
+    };
+    let verdicts: Vec<Verdict> = verdicts.into_iter().zip(&checked.images).map(with_given).collect();
+    if checked.platforms().all(|planned| planned.plan.max_size_bytes.is_none()) {
+        let wholes: Vec<bool> = checked.images.iter().map(|image| image.is_whole).collect();
+        let found = scan(checked, options, observer).await?;
+        let with_found = |((verdict, found), is_whole): ((Verdict, Vec<Finding>), bool)| {
+            let verdict = verdict.with(found);
+            if is_whole {
+                verdict.with_unused_allows()
+            } else {
+                verdict
+            }
+        };
+        return Ok(verdicts.into_iter().zip(found).zip(wholes).map(with_found).collect());
     }
     let packed = pack(checked, CacheFrom::default(), EagerUpload::none(), options, observer).await?;
-    Ok(with_packed(verdict, &packed))
+    let packed = verdicts.into_iter().zip(&packed);
+    Ok(packed.map(|(verdict, image)| with_packed(verdict, image)).collect())
 }
 
-/// Returns the findings on files that are not packed. Runs on a thread that may block.
+/// Returns the findings on files that are not packed, for each image. Runs on a thread that may block.
 async fn scan(
     checked: Checked,
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
-) -> Result<Vec<Finding>, BuildError> {
+) -> Result<Vec<Vec<Finding>>, BuildError> {
     let Checked {
-        platforms,
+        images,
         contents,
         cache,
         ..
@@ -205,12 +152,16 @@ async fn scan(
     let records = Records::new(cache, options.started_at);
     let threads = options.threads;
     let observer = observer.clone();
-    in_background(move || planned_findings(&platforms, &contents, &records, threads, &observer)).await
+    in_background(move || {
+        let all: Vec<&[PlannedPlatform]> = images.iter().map(|image| &image.platforms[..]).collect();
+        planned_findings(&all, &contents, &records, threads, &observer)
+    })
+    .await
 }
 
 /// Adds the last findings: secrets, exceeded budgets, and `allow` entries without an effect. An entry for a platform
 /// that is not built is not reported.
-fn with_packed(verdict: Verdict, packed: &Packed) -> Verdict {
+fn with_packed(verdict: Verdict, packed: &PackedImage) -> Verdict {
     let verdict = verdict.with(packed_findings(&packed.platforms, &packed.layers));
     let verdict = verdict.with(check_budgets(&packed.platforms, &packed.reports));
     if packed.is_whole {
@@ -220,48 +171,76 @@ fn with_packed(verdict: Verdict, packed: &Packed) -> Verdict {
     }
 }
 
-fn refuse(verdict: Verdict, observer: &Arc<dyn Observer>) -> BuildError {
-    let error_count = verdict.error_count();
-    observer.event(Event::Findings(verdict.findings));
-    BuildError::Refused { error_count }
+/// Reports the findings and fails if one of them is an error.
+fn refuse_errors(verdicts: &[Verdict], observer: &Arc<dyn Observer>) -> Result<(), BuildError> {
+    let error_count = verdicts.iter().map(Verdict::error_count).sum();
+    if error_count == 0 {
+        return Ok(());
+    }
+    report_findings(verdicts, observer);
+    Err(BuildError::Refused { error_count })
 }
 
-/// Platforms whose files can be opened.
+fn report_findings(verdicts: &[Verdict], observer: &Arc<dyn Observer>) {
+    for verdict in verdicts {
+        observer.event(Event::Findings(verdict.findings.clone()));
+    }
+}
+
+/// Images whose files can be opened.
 struct Checked {
-    platforms: Vec<PlannedPlatform>,
+    images: Vec<PlannedImage>,
+    members: MemberImages,
     contents: Contents,
-    is_whole: bool,
     lock_update: Option<LockUpdate>,
     cache: Arc<BuildCache>,
 }
 
+impl Checked {
+    fn platforms(&self) -> impl Iterator<Item = &PlannedPlatform> {
+        self.images.iter().flat_map(|image| &image.platforms)
+    }
+}
+
 /// Checks the files of every platform on the current thread, like planning. Nothing else runs at this time, and memory
-/// that planning freed is used again.
+/// that planning freed is used again. Returns a verdict for each image.
 async fn check_files(
     planned: PlannedBuild,
     counts_files: bool,
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
-) -> Result<(Checked, Verdict), BuildError> {
+) -> Result<(Checked, Vec<Verdict>), BuildError> {
     let PlannedBuild {
-        platforms,
-        disk,
-        is_whole,
+        images,
+        members,
+        mut contents,
         lock_update,
         cache,
     } = planned;
-    let contents = Contents::collect(&platforms, disk.archives.clone(), &options.scratch_directory, observer).await?;
-    let (findings, checked) = check_planned(&platforms, &contents, counts_files, options, observer)?;
-    let verdict = empty_verdict(&platforms).with(findings).with_checked(checked);
+    let mut surveyed = Surveyed::default();
+    let mut verdicts = Vec::new();
+    for image in &images {
+        contents.collect(&image.platforms, observer).await?;
+        let checked = check_planned(
+            &image.platforms,
+            &mut surveyed,
+            &contents,
+            counts_files,
+            options,
+            observer,
+        );
+        let (findings, coverage) = checked.map_err(|error| image.error(error))?;
+        verdicts.push(empty_verdict(&image.platforms).with(findings).with_checked(coverage));
+    }
     Ok((
         Checked {
-            platforms,
+            images,
+            members,
             contents,
-            is_whole,
             lock_update,
             cache,
         },
-        verdict,
+        verdicts,
     ))
 }
 
@@ -275,13 +254,14 @@ pub(super) async fn in_background<T: Send + 'static>(
     }
 }
 
-/// The packed and assembled images of all platforms. All lists are in the order of the platforms.
-struct Packed {
+/// A packed and assembled image. All lists are in the order of the platforms.
+struct PackedImage {
     platforms: Vec<PlannedPlatform>,
     layers: Vec<PlatformLayers>,
-    images: Vec<Image>,
     reports: Vec<PlatformReport>,
     is_whole: bool,
+    /// The root, and the source of everything below it.
+    output: Arc<BuildOutput>,
 }
 
 /// Makes all layers, and passes finished ones to `take` while much is left to do.
@@ -291,20 +271,24 @@ async fn pack(
     take: EagerUpload,
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
-) -> Result<Packed, BuildError> {
+) -> Result<Vec<PackedImage>, BuildError> {
     let observer = observer.clone();
     let Checked {
-        platforms,
+        images,
+        mut members,
         contents,
-        is_whole,
         cache,
         ..
     } = checked;
     let context = Arc::new(PackContext::new(contents, cache, options));
-    let (platforms, layers) = in_background(move || {
-        let plans: Vec<_> = platforms.iter().map(|planned| &planned.plan).collect();
+    let (images, layers) = in_background(move || {
+        let plans: Vec<_> = images
+            .iter()
+            .flat_map(|image| &image.platforms)
+            .map(|planned| &planned.plan)
+            .collect();
         let take = |layer: &Arc<BuiltLayer>| take.give(layer);
-        let gate = SecretGate::new(&platforms);
+        let gate = SecretGate::new(images.iter().map(|image| &image.platforms[..]).collect());
         let packing = Packing {
             context: &context,
             earlier: &earlier,
@@ -316,34 +300,57 @@ async fn pack(
             Unfinished::Failed(error) => error.into(),
             Unfinished::Unwanted => BuildError::GivenUp,
         })?;
-        Ok((platforms, layers))
+        Ok((images, layers))
     })
     .await?;
-    let both = || platforms.iter().zip(&layers);
-    let images: Vec<Image> = both()
+    let mut layers = layers.into_iter();
+    let mut packed = Vec::new();
+    for image in images {
+        let layers = layers.by_ref().take(image.platforms.len()).collect();
+        packed.push(assembled(image, layers, &mut members)?);
+    }
+    Ok(packed)
+}
+
+/// Assembles an image. The members that it is based on are assembled before it.
+fn assembled(
+    planned: PlannedImage,
+    layers: Vec<PlatformLayers>,
+    members: &mut MemberImages,
+) -> Result<PackedImage, BuildError> {
+    let PlannedImage {
+        id,
+        mut platforms,
+        is_whole,
+        spec,
+    } = planned;
+    for planned in &mut platforms {
+        if let Some(base) = members.packed_base(planned)? {
+            planned.rebase(base);
+        }
+    }
+    let images: Vec<Image> = platforms
+        .iter()
+        .zip(&layers)
         .map(|(planned, layers)| packed_image(planned, layers))
         .collect::<Result<_, _>>()?;
-    let reports = both()
+    let output = Arc::new(gather(&spec, &platforms, &layers, &images)?);
+    if let Some(id) = &id {
+        members.set_packed(id, &images, &output);
+    }
+    let reports = platforms
+        .iter()
+        .zip(&layers)
         .zip(&images)
         .map(|((planned, layers), image)| report(planned, layers, image))
         .collect();
-    Ok(Packed {
+    Ok(PackedImage {
         platforms,
         layers,
-        images,
         reports,
         is_whole,
+        output,
     })
-}
-
-/// Returns the config and manifest of one platform.
-pub(super) fn planned_image(plan: &BuildPlan, layers: &[Layer]) -> Result<Image, BuildError> {
-    let failed = |cause| BuildError::Plan {
-        platform: plan.platform.clone(),
-        cause: Box::new(cause),
-    };
-    let (config, manifest) = assemble(plan, layers).map_err(failed)?;
-    Image::new(manifest, config).map_err(|cause| failed(cause.into()))
 }
 
 fn packed_image(planned: &PlannedPlatform, layers: &PlatformLayers) -> Result<Image, BuildError> {
@@ -381,13 +388,12 @@ fn report(planned: &PlannedPlatform, layers: &PlatformLayers, image: &Image) -> 
 }
 
 /// Combines root, documents and layers into one source to copy from.
-fn gather(spec: &Spec, packed: &Packed) -> Result<BuildOutput, BuildError> {
-    let Packed {
-        platforms,
-        layers,
-        images,
-        ..
-    } = packed;
+fn gather(
+    spec: &ImageSpec,
+    platforms: &[PlannedPlatform],
+    layers: &[PlatformLayers],
+    images: &[Image],
+) -> Result<BuildOutput, BuildError> {
     let root = root(spec, platforms, images)?;
     let mut built = BuildOutput::new(root);
     for ((planned, layers), image) in platforms.iter().zip(layers).zip(images) {
@@ -402,14 +408,14 @@ fn gather(spec: &Spec, packed: &Packed) -> Result<BuildOutput, BuildError> {
     Ok(built)
 }
 
-fn root(spec: &Spec, platforms: &[PlannedPlatform], images: &[Image]) -> Result<Root, BuildError> {
-    if let ([image], false) = (images, spec.image().index) {
+fn root(spec: &ImageSpec, platforms: &[PlannedPlatform], images: &[Image]) -> Result<Root, BuildError> {
+    if let ([image], false) = (images, spec.index) {
         return Ok(Root::Manifest(image.manifest().clone()));
     }
     let plans: Vec<_> = platforms.iter().map(|planned| &planned.plan).collect();
     let manifests = images.iter().map(|image| image.manifest().descriptor().clone());
     let children: Vec<_> = plans.iter().map(|plan| plan.platform.clone()).zip(manifests).collect();
-    let index = index(&children, index_annotations(&plans), spec.image().media_types);
+    let index = index(&children, index_annotations(&plans), spec.media_types);
     index.map(Root::Index).map_err(BuildError::Index)
 }
 

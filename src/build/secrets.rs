@@ -26,20 +26,21 @@ pub(super) fn packed_findings(platforms: &[PlannedPlatform], layers: &[PlatformL
     platforms.iter().zip(layers).flat_map(findings).collect()
 }
 
-/// Returns the findings on planned layers that will not be packed. Each layer is read once, unless a record of its
-/// sightings exists. Blocks.
+/// Returns the findings on planned layers that will not be packed, for each image. Each layer is read once, unless a
+/// record of its sightings exists. Blocks.
 pub(super) fn planned_findings(
-    platforms: &[PlannedPlatform],
+    images: &[&[PlannedPlatform]],
     contents: &Contents,
     records: &Records,
     threads: usize,
     observer: &Arc<dyn Observer>,
-) -> Result<Vec<Finding>, BuildError> {
-    let plans: Vec<&BuildPlan> = platforms.iter().map(|planned| &planned.plan).collect();
+) -> Result<Vec<Vec<Finding>>, BuildError> {
+    let platforms = || images.iter().copied().flatten();
+    let plans: Vec<&BuildPlan> = platforms().map(|planned| &planned.plan).collect();
     // Equal layers share one allocation by now.
     let mut scanned: Vec<(&Arc<LayerPlan>, Vec<SightedFile>)> = Vec::new();
     let mut findings = Vec::new();
-    for planned in platforms {
+    for planned in platforms() {
         let mut places = Vec::new();
         for layer in &planned.plan.layers {
             let known = scanned.iter().position(|(other, _)| Arc::ptr_eq(other, layer));
@@ -57,7 +58,9 @@ pub(super) fn planned_findings(
             }
         }
         let sighted = places.iter().flat_map(|at| &scanned[*at].1);
-        findings.extend(check_secrets(&planned.plan.platform, sighted));
+        findings.push(check_secrets(&planned.plan.platform, sighted));
     }
-    Ok(findings)
+    let mut findings = findings.into_iter();
+    let of_image = |image: &&[PlannedPlatform]| findings.by_ref().take(image.len()).flatten().collect();
+    Ok(images.iter().map(of_image).collect())
 }

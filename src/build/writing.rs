@@ -10,7 +10,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::build::BuildError;
 use crate::build::built::BuildOutput;
+use crate::build::homes::Homes;
 use crate::build::layer::BuiltLayer;
+use crate::build::member::Member;
 use crate::build::naming::Outputs;
 use crate::build::report::{PlatformReport, TargetReport};
 use crate::build::target::{Target, TargetPlace};
@@ -18,7 +20,7 @@ use crate::build::transports::Transports;
 use crate::events::{Item, Observer};
 use crate::model::Digest;
 use crate::store::Sink;
-use crate::transfer::{Ahead, Reporter, copy_ahead, copy_rest};
+use crate::transfer::{Ahead, Reporter, Supplied, copy_ahead, copy_rest, publish, supply};
 
 /// Passes each finished layer to the registries that accept layers before the image is complete.
 pub(super) struct EagerUpload(Vec<UnboundedSender<Arc<BuiltLayer>>>);
@@ -35,50 +37,67 @@ impl EagerUpload {
     }
 }
 
-/// The layers for each target ahead of the image, in the targets' order; `None` for a target that receives none.
-pub(super) struct EagerUploads(Vec<Option<UnboundedReceiver<Arc<BuiltLayer>>>>);
+/// The layers for each target of each member ahead of the image, in the targets' order; `None` for a target that receives
+/// none.
+pub(super) struct EagerUploads(Vec<Vec<Option<UnboundedReceiver<Arc<BuiltLayer>>>>>);
 
-/// Returns the sending and the receiving end. Without `is_allowed`, nothing is sent, since the image may still be
+/// Returns the sending and the receiving end. Without `is_allowed`, nothing is sent, since an image may still be
 /// refused. Layouts and archives never receive layers ahead of the image.
-pub(super) fn eager_uploads(naming: &Outputs, is_allowed: bool) -> (EagerUpload, EagerUploads) {
+pub(super) fn eager_uploads(members: &[Member<'_>], is_allowed: bool) -> (EagerUpload, EagerUploads) {
     let mut senders = Vec::new();
-    let mut receivers = Vec::new();
-    for target in &naming.targets {
+    let mut receiver = |target: &Target| {
         let is_wanted = is_allowed && matches!(target.place, TargetPlace::Registry(_));
-        receivers.push(is_wanted.then(|| {
+        is_wanted.then(|| {
             let (sender, receiver) = unbounded_channel();
             senders.push(sender);
             receiver
-        }));
-    }
+        })
+    };
+    let receivers = members
+        .iter()
+        .map(|member| member.outputs.targets.iter().map(&mut receiver).collect())
+        .collect();
     (EagerUpload(senders), EagerUploads(receivers))
 }
 
 impl EagerUploads {
-    /// Copies the layers that are passed on until the sender is dropped. Returns the blobs that each target has by
-    /// then.
+    /// Copies the layers that are passed on until the sender is dropped. Returns the blobs that each target of each
+    /// member has by then.
     pub async fn copy(
         self,
-        naming: &Outputs,
+        members: &[Member<'_>],
         transports: &Transports,
         observer: &Arc<dyn Observer>,
-    ) -> Result<Vec<Ahead>, BuildError> {
-        let copies = naming.targets.iter().zip(self.0).map(|(target, layers)| async move {
-            let Some(layers) = layers else {
-                return Ok(Ahead::default());
-            };
-            let sink = open_sink(target, naming, transports).await?;
-            let reporter = Reporter::new(observer, target.to_string(), BTreeMap::new());
-            let blobs = stream::unfold(layers, |mut layers| async {
-                let layer = layers.recv().await?;
-                let descriptor = layer.layer.descriptor.clone();
-                reporter.name_blob(descriptor.digest, layer.item.clone());
-                Some(((descriptor, layer), layers))
-            });
-            Ok(copy_ahead(blobs, sink.as_ref(), &reporter).await?)
+    ) -> Result<Vec<Vec<Ahead>>, BuildError> {
+        let copies = members.iter().zip(self.0).map(|(member, receivers)| async move {
+            let outputs = member.outputs;
+            let targets = outputs.targets.iter().zip(receivers);
+            try_join_all(targets.map(|(target, layers)| copy_eagerly(outputs, target, layers, transports, observer)))
+                .await
         });
         try_join_all(copies).await
     }
+}
+
+async fn copy_eagerly(
+    outputs: &Outputs,
+    target: &Target,
+    layers: Option<UnboundedReceiver<Arc<BuiltLayer>>>,
+    transports: &Transports,
+    observer: &Arc<dyn Observer>,
+) -> Result<Ahead, BuildError> {
+    let Some(layers) = layers else {
+        return Ok(Ahead::default());
+    };
+    let sink = open_sink(target, outputs, transports).await?;
+    let reporter = Reporter::new(observer, target.to_string(), BTreeMap::new());
+    let blobs = stream::unfold(layers, |mut layers| async {
+        let layer = layers.recv().await?;
+        let descriptor = layer.layer.descriptor.clone();
+        reporter.name_blob(descriptor.digest, layer.item.clone());
+        Some(((descriptor, layer), layers))
+    });
+    Ok(copy_ahead(blobs, sink.as_ref(), &reporter).await?)
 }
 
 /// Asks every registry whether it accepts the push, before any work is done. HEAD and GET requests find missing or
@@ -98,8 +117,85 @@ pub(super) async fn check_access(naming: &Outputs, transports: &Transports) -> R
     Ok(())
 }
 
-/// Writes the image to every target, in order.
-pub(super) async fn write(
+/// Writes every image to each of its targets, in order. Of several images, all content is written before the first tag.
+/// Returns the reports of each member.
+pub(super) async fn write_all(
+    members: &[Member<'_>],
+    images: &[(Arc<BuildOutput>, Vec<PlatformReport>)],
+    ahead: Vec<Vec<Ahead>>,
+    transports: &Transports,
+    observer: &Arc<dyn Observer>,
+) -> Result<Vec<Vec<TargetReport>>, BuildError> {
+    if let ([member], [(output, reports)], [ahead]) = (members, images, &ahead[..]) {
+        let written = write(member.outputs, output, reports, ahead, transports, observer).await?;
+        return Ok(vec![written]);
+    }
+    let mut homes = Homes::default();
+    let mut supplied = Vec::new();
+    for (member, (output, reports)) in members.iter().zip(images) {
+        let names = blob_names(reports);
+        let mut of_member = Vec::new();
+        for target in &member.outputs.targets {
+            let one = supply_target(member.outputs, target, output, &names, &mut homes, transports, observer).await;
+            of_member.push(one.map_err(|error| member.error(error))?);
+        }
+        supplied.push(of_member);
+    }
+    let mut written = Vec::new();
+    for ((member, (output, _)), supplied) in members.iter().zip(images).zip(supplied) {
+        let mut of_member = Vec::new();
+        for (target, supplied) in member.outputs.targets.iter().zip(supplied) {
+            let one = publish_target(member.outputs, target, output, supplied, transports, observer).await;
+            of_member.push(one.map_err(|error| member.error(error))?);
+        }
+        written.push(of_member);
+    }
+    Ok(written)
+}
+
+/// Copies an image to one target, without its tags.
+async fn supply_target(
+    outputs: &Outputs,
+    target: &Target,
+    output: &Arc<BuildOutput>,
+    names: &BTreeMap<Digest, Item>,
+    homes: &mut Homes,
+    transports: &Transports,
+    observer: &Arc<dyn Observer>,
+) -> Result<Supplied, BuildError> {
+    let sink = open_sink(target, outputs, transports).await?;
+    let reporter = Reporter::new(observer, target.to_string(), names.clone());
+    let source = homes.seen_from(output, target);
+    let root = output.root();
+    let supplied = supply(&source, sink.as_ref(), root, &target.tags, &reporter, &Ahead::default()).await?;
+    homes.note(target, &supplied.report);
+    Ok(supplied)
+}
+
+/// Writes the tags of an image that one target has.
+async fn publish_target(
+    outputs: &Outputs,
+    target: &Target,
+    output: &Arc<BuildOutput>,
+    supplied: Supplied,
+    transports: &Transports,
+    observer: &Arc<dyn Observer>,
+) -> Result<TargetReport, BuildError> {
+    let is_by_digest = target.tags.is_empty() && matches!(target.place, TargetPlace::Registry(_));
+    if !supplied.is_published && !is_by_digest {
+        let sink = open_sink(target, outputs, transports).await?;
+        let reporter = Reporter::new(observer, target.to_string(), BTreeMap::new());
+        publish(output.as_ref(), sink.as_ref(), output.root(), &target.tags, &reporter).await?;
+    }
+    Ok(TargetReport {
+        target: target.to_string(),
+        tags: target.tags.clone(),
+        transfer: supplied.report,
+    })
+}
+
+/// Writes one image to every target, in order.
+async fn write(
     naming: &Outputs,
     built: &BuildOutput,
     reports: &[PlatformReport],

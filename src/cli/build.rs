@@ -8,7 +8,7 @@ use super::destination::{self, Destination};
 use super::failure::Failure;
 use super::stderr::{emit_event, eprintln_line};
 use super::{Done, habits, interrupt, parse_image, parse_platform, print_json, print_result, progress, render};
-use crate::build::{BuildOptions, BuildReport, OutputRequest, Outputs, build, check_outputs, plan_build};
+use crate::build::{BuildOptions, BuildReport, Member, OutputRequest, Outputs, build, check_outputs, plan_build};
 use crate::environment::Environment;
 use crate::events::Event;
 use crate::model::{Reference, ReferenceError, escape};
@@ -46,11 +46,14 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
     if !arguments.print_plan {
         interrupt::expect(&naming.targets, environment.journal_directory());
     }
-    let planned = plan_build(&spec, &naming, &options, &transports, &observer).await?;
+    let member = [Member::alone(&spec, &naming)];
+    let planned = plan_build(&member, &options, &transports, &observer).await?;
     if arguments.print_plan {
         return print_json(&planned.to_json());
     }
-    let report = build(&spec, &naming, planned, &options, &transports, &observer).await?;
+    let report = build(&member, planned, &options, &transports, &observer)
+        .await?
+        .remove(0);
     if let Some(destination) = &metadata {
         destination.write(format!("{:#}\n", report.to_json()).as_bytes())?;
     }

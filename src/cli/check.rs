@@ -12,7 +12,7 @@ use super::{
     Done, findings, local_names, login_registry, parse_image, parse_platform, print, print_json, progress, render,
     resolve, skipped_json,
 };
-use crate::build::{BuildOptions, CheckedImages, OutputRequest, Outputs, check_build, check_image, plan_build};
+use crate::build::{BuildOptions, CheckedImages, Member, OutputRequest, Outputs, check_build, check_image, plan_build};
 use crate::check::{Code, Coverage, Finding, Verdict, check_variables, sarif};
 use crate::environment::Environment;
 use crate::events::Observer;
@@ -95,9 +95,11 @@ async fn check_spec(
     } else {
         transports
     };
-    let planned = plan_build(&spec, &naming, &options, &transports, observer).await?;
+    let planned = plan_build(&[Member::alone(&spec, &naming)], &options, &transports, observer).await?;
     let given = given_variables(&arguments.env_file)?;
-    Ok(check_build(planned, given.as_ref(), &options, observer).await?)
+    Ok(check_build(planned, given.as_ref(), &options, observer)
+        .await?
+        .remove(0))
 }
 
 async fn check_named_image(

@@ -10,8 +10,8 @@ use super::access::Access;
 use super::image::Pulled;
 use super::{Error, Image};
 use crate::build::{
-    BuildError, BuildOptions, BuildOutput, BuildReport, CheckedImages, OutputRequest, Outputs, Target, Transports,
-    build, check_image, plan_build,
+    BuildError, BuildOptions, BuildOutput, BuildReport, CheckedImages, Member, OutputRequest, Outputs, Target,
+    Transports, build, check_image, plan_build,
 };
 use crate::environment::Environment;
 use crate::events::{Observer, Silent};
@@ -166,8 +166,10 @@ impl Registry {
         } = &*self.access;
         let outputs = Outputs::decide(spec.image(), request)?;
         transports.expect(&outputs.targets);
-        let planned = plan_build(spec, &outputs, options, transports, observer).await?;
-        Ok(build(spec, &outputs, planned, options, transports, observer).await?)
+        let member = [Member::alone(spec, &outputs)];
+        let planned = plan_build(&member, options, transports, observer).await?;
+        let mut reports = build(&member, planned, options, transports, observer).await?;
+        Ok(reports.remove(0))
     }
 
     async fn resolve(&self, name: &str) -> Result<(ImageName, Arc<dyn Source>, Root), Error> {

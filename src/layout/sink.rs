@@ -26,8 +26,8 @@ pub struct LayoutSink {
 }
 
 impl LayoutSink {
-    /// Returns a sink for images of the name `name`: their full name is `name:tag`. A tag of an image of another name
-    /// is not replaced; an unnamed image replaces no tag of a named one.
+    /// Returns a sink for images of the name `name`: their full name is `name:tag`. An image of another name with the
+    /// same tag is not replaced; an unnamed image replaces no tag of a named one.
     pub fn new(layout: Layout, name: Option<Repository>) -> Self {
         Self {
             layout,
@@ -38,7 +38,7 @@ impl LayoutSink {
     }
 
     /// Checks `tags` before anything is written, and returns the error that [`Sink::publish`] would return:
-    /// [`StoreError::ForeignTag`] for one that belongs to an image of another name. Synchronous; writes nothing.
+    /// [`StoreError::ForeignTag`] for one of an image with a name, if this one has none. Synchronous; writes nothing.
     pub fn check_tags(&self, tags: &[Tag]) -> Result<(), StoreError> {
         self.layout.check_tags(self.name.as_ref(), tags)
     }

@@ -84,6 +84,8 @@ pub enum Base {
     Scratch,
     /// An image: a layout or an archive (its path joined to the spec's directory), or a registry's reference.
     Image(ImageName),
+    /// A member of the workspace, by its ID.
+    Member(String),
 }
 
 /// An image that the spec names, as a base or as one that files are taken from.
@@ -109,11 +111,19 @@ impl NamedImage {
 }
 
 impl PlatformSpec {
-    /// The base; `None` for scratch.
+    /// The base; `None` for scratch, and for a member of the workspace.
     pub fn base_image(&self) -> Option<NamedImage> {
         match &self.base {
-            Base::Scratch => None,
+            Base::Scratch | Base::Member(_) => None,
             Base::Image(name) => Some(NamedImage::new(&self.base_text, name)),
+        }
+    }
+
+    /// The ID of the member of the workspace that is the base; `None` for other bases.
+    pub fn member_base(&self) -> Option<&str> {
+        match &self.base {
+            Base::Member(id) => Some(id),
+            Base::Scratch | Base::Image(_) => None,
         }
     }
 

@@ -153,6 +153,12 @@ impl Spec {
         self.source.path.with_extension("lock")
     }
 
+    /// Returns the IDs of the members of the workspace that the image is based on for some platform, sorted.
+    pub fn member_bases(&self) -> BTreeSet<String> {
+        let specs = self.platform_specs.iter().flatten();
+        specs.filter_map(|spec| spec.member_base().map(str::to_owned)).collect()
+    }
+
     /// Returns the paths of the spec, its lockfile, its ignore files and env-files, whether they exist or not. They are
     /// packed only if a `from` names them.
     pub fn own_files(&self) -> Vec<PathBuf> {

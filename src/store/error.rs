@@ -362,13 +362,9 @@ impl Diagnostic for StoreError {
             }
             Self::Document { cause, .. } => cause.help(),
             Self::Io { cause, .. } => io_help(cause).map(str::to_owned),
-            Self::ForeignTag { place, owner, .. } => {
-                let directory = place.strip_prefix("oci:").unwrap_or(place);
-                Some(format!(
-                    "write to another layout with `-o oci:OTHER`, or, if {owner} was renamed, delete the directory \
-                     {directory} and build again"
-                ))
-            }
+            Self::ForeignTag { .. } => Some(
+                "give the image a `name` in [image], or write to another layout with `-o oci:OTHER`".to_owned(),
+            ),
             Self::Incomplete { .. } => Some("push again: the registry lost a blob".to_owned()),
             Self::Reference(error) => error.help(),
             Self::Source(error) => error.help(),

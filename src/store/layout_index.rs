@@ -3,6 +3,8 @@
 //!
 //! A list is a value: it is read whole and changed into another one. This module opens no files.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use serde_json::Value;
 
@@ -145,9 +147,12 @@ impl LayoutIndex {
 
     /// Returns the list with `root` under `tags`, or listed by its digest only if there are no tags.
     ///
-    /// The new descriptor replaces the first one with the tag. Others with the tag are removed, and so is an unnamed
-    /// one of the same image. All other entries are kept. A tag of an image of another name is
-    /// [`StoreError::ForeignTag`].
+    /// The new descriptor replaces the first one with the tag of the same image. Others with the tag are removed, and so
+    /// is an unnamed one of the same image. All other entries are kept. As soon as the list has images of several names,
+    /// each is listed under its full name instead of its tag.
+    ///
+    /// # Errors
+    /// An image without a name cannot have the tag of one with a name: [`StoreError::ForeignTag`].
     pub fn with_root(
         &self,
         root: &Descriptor,
@@ -155,19 +160,23 @@ impl LayoutIndex {
         tags: &[Tag],
         place: &str,
     ) -> Result<Self, StoreError> {
-        tags.iter().try_for_each(|tag| self.check_owner(name, tag, place))?;
+        let name = name.map(ToString::to_string);
         let mut manifests = self.index.manifests.clone();
         if tags.is_empty() && !manifests.iter().any(|entry| entry.digest == root.digest) {
             manifests.push(root.clone());
         }
         for tag in tags {
-            let full_name = name.map(|name| format!("{name}:{tag}"));
+            if name.is_none() {
+                self.check_unnamed(tag, place)?;
+            }
+            let full_name = name.as_ref().map(|name| format!("{name}:{tag}"));
             let fresh = named(root, tag.as_str(), full_name.as_deref());
             let is_old = |entry: &Descriptor| {
-                let ref_name = ref_name(entry);
+                let has_tag = ref_name(entry) == Some(tag.as_str());
+                let is_same = owner(entry).is_none_or(|owner| Some(owner) == name.as_deref());
                 entry == root
-                    || ref_name == Some(tag.as_str())
-                    || (ref_name.is_some() && ref_name == full_name.as_deref())
+                    || (has_tag && is_same)
+                    || (full_name.is_some() && full_name_of(entry) == full_name.as_deref())
             };
             let at = manifests.iter().position(is_old).unwrap_or(manifests.len());
             manifests.retain(|entry| !is_old(entry));
@@ -175,34 +184,24 @@ impl LayoutIndex {
         }
         Ok(Self {
             index: ImageIndex {
-                manifests,
+                manifests: told_apart(manifests),
                 ..self.index.clone()
             },
         })
     }
 
-    fn check_owner(&self, name: Option<&Repository>, tag: &Tag, place: &str) -> Result<(), StoreError> {
-        let holders = self
-            .index
-            .manifests
-            .iter()
-            .filter(|entry| ref_name(entry) == Some(tag.as_str()));
-        for owner in holders.filter_map(|entry| entry.annotations.get(FULL_NAME_ANNOTATION)) {
-            let repository = match tag_of(owner) {
-                Some(tag) => &owner[..owner.len() - tag.len() - 1],
-                None => owner.as_str(),
-            };
-            let name = name.map(ToString::to_string);
-            if name.as_deref() != Some(repository) {
-                return Err(StoreError::ForeignTag {
-                    tag: tag.to_string(),
-                    place: place.to_owned(),
-                    owner: crate::model::escape(repository.as_bytes()),
-                    name: name.unwrap_or_else(|| "an image without a name".to_owned()),
-                });
-            }
+    /// Checks that a tag is not that of an image with a name.
+    fn check_unnamed(&self, tag: &Tag, place: &str) -> Result<(), StoreError> {
+        let has_tag = |entry: &&Descriptor| ref_name(entry) == Some(tag.as_str());
+        match self.index.manifests.iter().filter(has_tag).find_map(owner) {
+            None => Ok(()),
+            Some(owner) => Err(StoreError::ForeignTag {
+                tag: tag.to_string(),
+                place: place.to_owned(),
+                owner: crate::model::escape(owner.as_bytes()),
+                name: "an image without a name".to_owned(),
+            }),
         }
-        Ok(())
     }
 
     /// Returns the entries that may be images, in the list's order.
@@ -239,6 +238,32 @@ fn candidate(entry: &Descriptor) -> Candidate {
         names: names(entry),
         digest: entry.digest,
     }
+}
+
+/// Returns the entries with their full names in place of their tags, if they are images of several names.
+fn told_apart(mut entries: Vec<Descriptor>) -> Vec<Descriptor> {
+    let owners: BTreeSet<String> = entries.iter().filter_map(owner).map(str::to_owned).collect();
+    if owners.len() < 2 {
+        return entries;
+    }
+    for entry in &mut entries {
+        if let Some(full_name) = full_name_of(entry).map(str::to_owned) {
+            entry.annotations.insert(REF_NAME_ANNOTATION.to_owned(), full_name);
+        }
+    }
+    entries
+}
+
+/// Returns the full name of an entry: its annotation, or its tag if that is a full name.
+fn full_name_of(entry: &Descriptor) -> Option<&str> {
+    let annotation = entry.annotations.get(FULL_NAME_ANNOTATION).map(String::as_str);
+    annotation.or_else(|| ref_name(entry).filter(|name| name.contains('/') && tag_of(name).is_some()))
+}
+
+/// Returns the name of the image that an entry belongs to, without its tag.
+fn owner(entry: &Descriptor) -> Option<&str> {
+    let full_name = full_name_of(entry)?;
+    Some(tag_of(full_name).map_or(full_name, |tag| &full_name[..full_name.len() - tag.len() - 1]))
 }
 
 fn ref_name(entry: &Descriptor) -> Option<&str> {
@@ -316,29 +341,46 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_of_another_name_is_not_replaced() {
+    fn images_of_several_names_are_listed_under_their_full_names() {
         let [ours, theirs]: [Repository; 2] =
             ["ghcr.io/a/ours", "ghcr.io:443/a/theirs"].map(|text| text.parse().unwrap());
+        let first = LayoutIndex::new(vec![])
+            .with_root(&root(b"1"), Some(&theirs), &tags(&["1"]), "x")
+            .unwrap();
+        let both = first
+            .with_root(&root(b"2"), Some(&ours), &tags(&["1", "2"]), "x")
+            .unwrap();
+        let [one, two, three] = [b"1".as_slice(), b"2", b"3"].map(Digest::of);
+        assert_eq!(
+            refs(&both),
+            [
+                (Some("ghcr.io:443/a/theirs:1"), one),
+                (Some("ghcr.io/a/ours:1"), two),
+                (Some("ghcr.io/a/ours:2"), two)
+            ]
+        );
+        let again = both.with_root(&root(b"3"), Some(&theirs), &tags(&["1"]), "x").unwrap();
+        assert_eq!(refs(&again)[0], (Some("ghcr.io:443/a/theirs:1"), three));
+        assert_eq!(again.descriptors().len(), 3);
+        let bare = Selector::Tag("1".to_owned());
+        assert_eq!(again.hits(&bare, "x").unwrap().len(), 2);
+        assert_eq!(again.hits(&Selector::Tag("2".to_owned()), "x").unwrap().len(), 1);
+    }
+
+    #[test]
+    fn an_image_without_a_name_takes_no_tag_of_one_with_a_name() {
+        let theirs: Repository = "ghcr.io/a/theirs".parse().unwrap();
         let index = LayoutIndex::new(vec![])
             .with_root(&root(b"1"), Some(&theirs), &tags(&["1"]), "x")
             .unwrap();
-        for name in [Some(&ours), None] {
-            let error = index.with_root(&root(b"2"), name, &tags(&["0", "1"]), "x").unwrap_err();
-            let StoreError::ForeignTag { tag, owner, .. } = error else {
-                panic!("{error}")
-            };
-            assert_eq!((tag.as_str(), owner.as_str()), ("1", "ghcr.io:443/a/theirs"));
-        }
-        assert!(index.with_root(&root(b"2"), Some(&ours), &tags(&["2"]), "x").is_ok());
+        let error = index.with_root(&root(b"2"), None, &tags(&["0", "1"]), "x").unwrap_err();
+        let StoreError::ForeignTag { tag, owner, .. } = error else {
+            panic!("{error}")
+        };
+        assert_eq!((tag.as_str(), owner.as_str()), ("1", "ghcr.io/a/theirs"));
         let nameless = LayoutIndex::new(vec![named(&root(b"1"), "1", None)]);
-        assert_eq!(
-            nameless
-                .with_root(&root(b"2"), Some(&ours), &tags(&["1"]), "x")
-                .unwrap()
-                .descriptors()
-                .len(),
-            1
-        );
+        let replaced = nameless.with_root(&root(b"2"), Some(&theirs), &tags(&["1"]), "x");
+        assert_eq!(replaced.unwrap().descriptors().len(), 1);
     }
 
     #[test]

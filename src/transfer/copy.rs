@@ -142,29 +142,63 @@ pub async fn copy_rest(
         target,
         reporter,
     };
-    let graph = Graph::read(source, root).await;
-    let graph = graph.map_err(|cause| copying.error("the image".to_owned(), cause.of_source()))?;
-    let is_published = target
-        .is_published(root, tags)
-        .await
-        .map_err(|cause| copying.root_error(root, cause))?;
-    let wanted = if is_published {
-        BTreeSet::new()
-    } else {
-        graph.wanted(&copying.held(&graph).await?)
-    };
-    let everything = graph.wanted(&BTreeSet::new());
-    let is_all = wanted == everything;
-    let report = match copying.ensure(&graph, &wanted, ahead, root, tags, is_published).await {
-        Err(error) if matches!(error.cause, StoreError::Incomplete { .. }) && !(is_all && ahead.0.is_empty()) => {
-            copying
-                .ensure(&graph, &everything, &Ahead::default(), root, tags, is_published)
-                .await?
-        }
-        supplied => supplied?,
-    };
+    let supplied = copying.supply(root, tags, ahead, Some(tags)).await?;
     reporter.published();
-    Ok(report)
+    Ok(supplied.report)
+}
+
+/// What [`supply`] did.
+#[derive(Debug, Clone)]
+pub struct Supplied {
+    /// The content of the image, and what happened to it.
+    pub report: Report,
+    /// `true` if the tags already named the image, so that [`publish`] has nothing to do.
+    pub is_published: bool,
+}
+
+/// Copies `root` and everything below it, and writes no tags: [`publish`] does that, once everything else that belongs
+/// together with the image is there. A registry can select the image by its digest from then on; other targets do not
+/// list it.
+///
+/// # Errors
+/// Those of [`copy`].
+pub async fn supply(
+    source: &dyn Source,
+    target: &dyn Sink,
+    root: &Root,
+    tags: &[Tag],
+    reporter: &Reporter,
+    ahead: &Ahead,
+) -> Result<Supplied, CopyError> {
+    let copying = Copying {
+        source,
+        target,
+        reporter,
+    };
+    // A list of images that cannot be selected by digest alone would show one without a name.
+    let names: Option<&[Tag]> = (!target.is_local()).then_some(&[]);
+    copying.supply(root, tags, ahead, names).await
+}
+
+/// Writes the tags of an image that [`supply`] copied, in order.
+///
+/// # Errors
+/// Those of [`copy`].
+pub async fn publish(
+    source: &dyn Source,
+    target: &dyn Sink,
+    root: &Root,
+    tags: &[Tag],
+    reporter: &Reporter,
+) -> Result<(), CopyError> {
+    let copying = Copying {
+        source,
+        target,
+        reporter,
+    };
+    copying.publish(root, tags).await?;
+    reporter.published();
+    Ok(())
 }
 
 struct Copying<'a> {
@@ -174,6 +208,43 @@ struct Copying<'a> {
 }
 
 impl Copying<'_> {
+    /// Ensures that the target has the image, and then publishes it under `names`, unless its tags name it already.
+    async fn supply(
+        &self,
+        root: &Root,
+        tags: &[Tag],
+        ahead: &Ahead,
+        names: Option<&[Tag]>,
+    ) -> Result<Supplied, CopyError> {
+        let graph = Graph::read(self.source, root).await;
+        let graph = graph.map_err(|cause| self.error("the image".to_owned(), cause.of_source()))?;
+        let is_published = self
+            .target
+            .is_published(root, tags)
+            .await
+            .map_err(|cause| self.root_error(root, cause))?;
+        let wanted = if is_published {
+            BTreeSet::new()
+        } else {
+            graph.wanted(&self.held(&graph).await?)
+        };
+        let names = names.filter(|_| !is_published);
+        let everything = graph.wanted(&BTreeSet::new());
+        let is_all = wanted == everything;
+        let report = match self.ensure(&graph, &wanted, ahead, root, names).await {
+            Err(error) if matches!(error.cause, StoreError::Incomplete { .. }) && !(is_all && ahead.0.is_empty()) => {
+                self.ensure(&graph, &everything, &Ahead::default(), root, names).await?
+            }
+            supplied => supplied?,
+        };
+        Ok(Supplied { report, is_published })
+    }
+
+    async fn publish(&self, root: &Root, tags: &[Tag]) -> Result<(), CopyError> {
+        let published = self.target.publish(root, tags).await;
+        published.map_err(|cause| self.root_error(root, cause))
+    }
+
     /// Returns the manifests that the target has, with everything below them.
     async fn held(&self, graph: &Graph) -> Result<BTreeSet<Digest>, CopyError> {
         if !self.target.keeps_manifests_whole() {
@@ -195,15 +266,14 @@ impl Copying<'_> {
             .await
     }
 
-    /// Ensures that the missing content exists, children before parents, and then writes the root and its tags.
+    /// Ensures that the missing content exists, children before parents, and then writes the root under `names`, if any.
     async fn ensure(
         &self,
         graph: &Graph,
         wanted: &BTreeSet<Digest>,
         ahead: &Ahead,
         root: &Root,
-        tags: &[Tag],
-        is_published: bool,
+        names: Option<&[Tag]>,
     ) -> Result<Report, CopyError> {
         let blob = |descriptor: &'_ Descriptor| {
             let descriptor = descriptor.clone();
@@ -225,11 +295,8 @@ impl Copying<'_> {
         for manifest in &graph.manifests {
             blobs.push(blob(manifest).await?);
         }
-        if !is_published {
-            self.target
-                .publish(root, tags)
-                .await
-                .map_err(|cause| self.root_error(root, cause))?;
+        if let Some(names) = names {
+            self.publish(root, names).await?;
         }
         Ok(Report { blobs })
     }

@@ -8,5 +8,5 @@ mod counting;
 mod graph;
 mod report;
 
-pub use copy::{Ahead, CopyError, copy, copy_ahead, copy_rest};
+pub use copy::{Ahead, CopyError, Supplied, copy, copy_ahead, copy_rest, publish, supply};
 pub use report::{Report, Reporter};

@@ -6,11 +6,12 @@ use async_trait::async_trait;
 use tokio::io::AsyncReadExt as _;
 
 use super::*;
-use crate::build::OutputRequest;
+use crate::build::naming::{OutputRequest, Outputs};
+use crate::build::planning::plan_build;
 use crate::events::Silent;
 use crate::model::{Descriptor, Selector, Tag};
 use crate::registry::{Client, RegistryOptions};
-use crate::spec::Inputs;
+use crate::spec::{Inputs, Spec};
 use crate::store::{MemoryStore, Sink, Source, StoreError, open};
 use crate::transfer::{self, copy};
 
@@ -25,7 +26,7 @@ files = [{ from = "app", to = "/app" }]
 "#;
 
 /// Packs [`SPEC`] with a file `app`, in a directory of its own.
-async fn built() -> BuildOutput {
+async fn built() -> Arc<BuildOutput> {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("app"), "the program\n").unwrap();
     let spec = Spec::parse(SPEC, &directory.path().join("ocitect.toml"), &Inputs::default()).unwrap();
@@ -41,16 +42,15 @@ async fn built() -> BuildOutput {
     let registries = Client::new(RegistryOptions::default()).unwrap();
     let transports = Transports::new(registries, directory.path().to_owned(), || Box::new(std::io::sink()));
     let observer: Arc<dyn Observer> = Arc::new(Silent);
-    let planned = plan_build(&spec, &naming, &options, &transports, &observer)
-        .await
-        .unwrap();
-    let (checked, verdict) = check_files(planned, false, &options, &observer).await.unwrap();
-    assert_eq!(verdict.error_count(), 0);
+    let member = [Member::alone(&spec, &naming)];
+    let planned = plan_build(&member, &options, &transports, &observer).await.unwrap();
+    let (checked, verdicts) = check_files(planned, false, &options, &observer).await.unwrap();
+    assert_eq!(verdicts.iter().map(Verdict::error_count).sum::<usize>(), 0);
     let earlier = CacheFrom::read(&[], &naming.platforms, &transports, &observer).await;
     let packed = pack(checked, earlier, EagerUpload::none(), &options, &observer)
         .await
         .unwrap();
-    gather(&spec, &packed).unwrap()
+    packed[0].output.clone()
 }
 
 async fn copy_to(built: &BuildOutput, sink: &dyn Sink) -> Result<transfer::Report, transfer::CopyError> {

@@ -1,0 +1,55 @@
+//! An image of a build.
+
+use std::path::PathBuf;
+
+use crate::build::BuildError;
+use crate::build::naming::Outputs;
+use crate::events::Item;
+use crate::model::Platform;
+use crate::spec::Spec;
+
+/// One image of a build: its spec, and what is built and written of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Member<'a> {
+    /// Its ID in the workspace; `None` for a spec on its own.
+    pub id: Option<&'a str>,
+    /// What to build.
+    pub spec: &'a Spec,
+    /// What of it to build, and where to write it.
+    pub outputs: &'a Outputs,
+}
+
+impl<'a> Member<'a> {
+    /// Creates the only member of a build.
+    pub fn alone(spec: &'a Spec, outputs: &'a Outputs) -> Self {
+        Self {
+            id: None,
+            spec,
+            outputs,
+        }
+    }
+
+    /// Returns its first full name, if it has a name.
+    pub(super) fn reference(&self) -> Option<String> {
+        let name = self.outputs.name.as_ref()?;
+        Some(format!("{name}:{}", self.outputs.tags.first()?))
+    }
+
+    /// Returns the lockfile that its pins are in.
+    pub(super) fn lock_path(&self) -> PathBuf {
+        self.spec.lock_path()
+    }
+
+    /// Returns what is worked on while a platform is planned.
+    pub(super) fn item(&self, platform: &Platform) -> Item {
+        match self.id {
+            Some(id) => Item::new(id).for_platform(Some(platform.clone())),
+            None => Item::new(platform.to_string()),
+        }
+    }
+
+    /// Returns an error that names the member.
+    pub(super) fn error(&self, cause: BuildError) -> BuildError {
+        cause.of_member(self.id)
+    }
+}

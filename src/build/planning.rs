@@ -1,0 +1,155 @@
+//! Plans a build: resolves, lists and plans every platform of every image. Writes nothing except to the cache.
+
+use std::sync::Arc;
+
+use crate::build::BuildError;
+use crate::build::cache::BuildCache;
+use crate::build::contents::Contents;
+use crate::build::images::Images;
+use crate::build::inputs::{Disk, PlannedPlatform, plan_platform};
+use crate::build::locking::{self, LockUpdate};
+use crate::build::member::Member;
+use crate::build::member_images::MemberImages;
+use crate::build::options::BuildOptions;
+use crate::build::outputs;
+use crate::build::transports::Transports;
+use crate::events::{Event, Observer, Task, Work};
+use crate::files::Archives;
+use crate::spec::ImageSpec;
+
+/// A build whose images are all planned. Nothing is written yet.
+pub struct PlannedBuild {
+    /// In the order of the members.
+    pub(super) images: Vec<PlannedImage>,
+    /// The members that others are based on, as they are planned.
+    pub(super) members: MemberImages,
+    /// Opens what the plans contain. Files of images are copied as they are needed.
+    pub(super) contents: Contents,
+    /// The lockfile with the pins that were missing.
+    pub(super) lock_update: Option<LockUpdate>,
+    pub(super) cache: Arc<BuildCache>,
+}
+
+/// An image whose platforms are all planned.
+pub(super) struct PlannedImage {
+    /// The member's ID; `None` for the only image of a build.
+    pub id: Option<String>,
+    pub platforms: Vec<PlannedPlatform>,
+    /// `false` if some of the spec's platforms are left out.
+    pub is_whole: bool,
+    /// What the spec says once for the image.
+    pub spec: ImageSpec,
+}
+
+impl PlannedImage {
+    /// Returns an error that names the member.
+    pub fn error(&self, cause: BuildError) -> BuildError {
+        cause.of_member(self.id.as_deref())
+    }
+}
+
+impl PlannedBuild {
+    /// Returns the plans as JSON, for `--print-plan`.
+    pub fn to_json(&self) -> serde_json::Value {
+        self.platforms().map(|platform| platform.plan.to_json()).collect()
+    }
+
+    fn platforms(&self) -> impl Iterator<Item = &PlannedPlatform> {
+        self.images.iter().flat_map(|image| &image.platforms)
+    }
+
+    /// Shares the memory of layers that are equal to one of an earlier platform.
+    fn share_layers(&self, planned: &mut PlannedPlatform, siblings: &[PlannedPlatform]) {
+        for layer in &mut planned.plan.layers {
+            let mut known = self.platforms().chain(siblings).flat_map(|other| &other.plan.layers);
+            if let Some(known) = known.find(|known| *known == layer) {
+                *layer = known.clone();
+            }
+        }
+    }
+}
+
+/// Resolves every base image that the lockfile does not contain, lists every file and plans every platform. Sends only
+/// HEAD and GET requests to registries. Writes nothing except to the cache.
+///
+/// A member comes after those that it is based on.
+pub async fn plan_build(
+    members: &[Member<'_>],
+    options: &BuildOptions,
+    transports: &Transports,
+    observer: &Arc<dyn Observer>,
+) -> Result<PlannedBuild, BuildError> {
+    let lock = locking::load(members, options.locked)?;
+    let pins = lock.clone().unwrap_or_default();
+    let mut images = Images::new(transports, options, observer).pinned_by(pins.clone(), &pins);
+    let archives = Arc::new(Archives::new(options.scratch_directory.clone()));
+    let mut build = PlannedBuild {
+        images: Vec::new(),
+        members: MemberImages::default(),
+        contents: Contents::new(archives.clone(), &options.scratch_directory)?,
+        lock_update: None,
+        cache: images.cache(),
+    };
+    for member in members {
+        let disk = Disk::new(member.spec, member.outputs, archives.clone(), options);
+        let planned = plan_member(member, &disk, &mut images, &build, options, observer).await;
+        let planned = planned.map_err(|error| member.error(error))?;
+        if let Some(id) = member.id.filter(|id| is_base(id, members)) {
+            build.contents.collect(&planned.platforms, observer).await?;
+            let added = build
+                .members
+                .add_planned(member, id, &planned.platforms, &build.contents, options);
+            added.map_err(|error| member.error(error))?;
+        }
+        build.images.push(planned);
+    }
+    build.lock_update = members
+        .first()
+        .and_then(|member| LockUpdate::new(member.lock_path(), lock.as_ref(), images.lock()));
+    Ok(build)
+}
+
+/// Returns `true` if a member is the base of another one.
+fn is_base(id: &str, members: &[Member<'_>]) -> bool {
+    members
+        .iter()
+        .any(|member| member.spec.member_bases().iter().any(|base| base == id))
+}
+
+async fn plan_member(
+    member: &Member<'_>,
+    disk: &Disk,
+    images: &mut Images<'_>,
+    build: &PlannedBuild,
+    options: &BuildOptions,
+    observer: &Arc<dyn Observer>,
+) -> Result<PlannedImage, BuildError> {
+    for warning in member.spec.warnings() {
+        observer.event(Event::Warning(warning.clone()));
+    }
+    let mut platforms: Vec<PlannedPlatform> = Vec::new();
+    for platform in &member.outputs.platforms {
+        let _task = Task::start(observer, Work::new("planning", member.item(platform)), None);
+        let earlier: Vec<&PlannedPlatform> = build.platforms().chain(&platforms).collect();
+        let planned = plan_platform(
+            member.spec,
+            platform,
+            options.created_s,
+            disk,
+            images,
+            &build.members,
+            &earlier,
+        );
+        let mut planned = planned.await?;
+        build.share_layers(&mut planned, &platforms);
+        platforms.push(planned);
+    }
+    outputs::refuse_inputs(member.outputs, &platforms)?;
+    let is_built = |platform| member.outputs.platforms.contains(platform);
+    Ok(PlannedImage {
+        id: member.id.map(str::to_owned),
+        platforms,
+        is_whole: member.spec.platforms().iter().all(is_built),
+        spec: member.spec.image().clone(),
+    })
+}

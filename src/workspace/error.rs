@@ -1,0 +1,156 @@
+//! Errors of workspaces.
+
+use std::path::{Path, PathBuf};
+
+use crate::model::{Diagnostic, ErrorKind, Platform, escape};
+use crate::spec::SpecError;
+
+/// An error of a workspace.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WorkspaceError {
+    /// The root file or the spec of a member is invalid.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// A file or a directory cannot be read.
+    #[error("cannot read {}: {reason}", show(.path))]
+    Read {
+        /// The path.
+        path: PathBuf,
+        /// The error of the system.
+        reason: String,
+    },
+    /// An entry of `members` or `exclude`, or an argument, is not a valid pattern.
+    #[error("\"{}\" is not a valid pattern: {reason}", escape(.pattern.as_bytes()))]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An entry of `members` leads to no spec.
+    #[error("{}: the member \"{}\" does not exist", show(.root), escape(.entry.as_bytes()))]
+    NoSpec {
+        /// The root file.
+        root: PathBuf,
+        /// The entry.
+        entry: String,
+    },
+    /// A member's name is no valid ID.
+    #[error("the name of {} is not a valid ID of a member", show(.path))]
+    BadId {
+        /// The spec, or the directory that the ID comes from.
+        path: PathBuf,
+    },
+    /// Two members have one ID.
+    #[error("two members have the ID {id}: {} and {}", show(.first), show(.second))]
+    SameId {
+        /// The ID.
+        id: String,
+        /// The spec of one of them.
+        first: PathBuf,
+        /// The spec of the other one.
+        second: PathBuf,
+    },
+    /// Two members have one image name and tag.
+    #[error("{first} and {second} are both named {name}")]
+    SameName {
+        /// The full name.
+        name: String,
+        /// The ID of one of them.
+        first: String,
+        /// The ID of the other one.
+        second: String,
+    },
+    /// A member is based on one that does not exist.
+    #[error("{}: there is no member \"{}\"", show(.spec), escape(.id.as_bytes()))]
+    NoBase {
+        /// The spec that names it.
+        spec: PathBuf,
+        /// The ID that it names.
+        id: String,
+        /// The nearest ID that exists.
+        nearest: Option<String>,
+    },
+    /// Members are based on each other in a circle.
+    #[error("members are based on each other: {}", ring(.ids))]
+    Circle {
+        /// Their IDs, each based on the next one and the last one on the first.
+        ids: Vec<String>,
+    },
+    /// A member is built for platforms that its base is not built for.
+    #[error("{id} is built for {}, and its base {base} is not", list(.lacking))]
+    Platforms {
+        /// The member.
+        id: String,
+        /// Its base.
+        base: String,
+        /// The platforms that the base lacks.
+        lacking: Vec<Platform>,
+    },
+    /// A pattern of `-p` or `--exclude` matches no member.
+    #[error("no member matches \"{}\"", escape(.pattern.as_bytes()))]
+    NoSuchMember {
+        /// The pattern.
+        pattern: String,
+        /// The nearest ID.
+        nearest: Option<String>,
+        /// All IDs.
+        known: Vec<String>,
+    },
+    /// Everything that was selected is also left out.
+    #[error("no member is selected")]
+    NothingSelected,
+}
+
+fn show(path: &Path) -> String {
+    escape(path.as_os_str().as_encoded_bytes())
+}
+
+fn ring(ids: &[String]) -> String {
+    let first = ids.first().map(String::as_str).unwrap_or_default();
+    format!("{} → {first}", ids.join(" → "))
+}
+
+fn list(platforms: &[Platform]) -> String {
+    let texts: Vec<String> = platforms.iter().map(ToString::to_string).collect();
+    texts.join(", ")
+}
+
+fn or_nearest(nearest: Option<&String>, otherwise: String) -> String {
+    nearest.map_or(otherwise, |near| format!("did you mean {near}?"))
+}
+
+impl Diagnostic for WorkspaceError {
+    fn error_kind(&self) -> ErrorKind {
+        match self {
+            Self::Spec(error) => error.error_kind(),
+            Self::Read { .. } => ErrorKind::Local,
+            _ => ErrorKind::Input,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        match self {
+            Self::Spec(error) => error.help(),
+            Self::Read { .. } => None,
+            Self::Pattern { .. } => Some("write an ID, or a pattern such as agents/* or servers-?".to_owned()),
+            Self::NoSpec { .. } => Some(
+                "name a directory with an ocitect.toml, or a spec file, relative to the root file".to_owned(),
+            ),
+            Self::BadId { .. } => Some("use letters, digits, `.`, `_` and `-`".to_owned()),
+            Self::SameId { .. } => Some("rename one of the directories or files".to_owned()),
+            Self::SameName { .. } => Some("give one of them another `name` or other `tags` in [image]".to_owned()),
+            Self::NoBase { nearest, .. } => {
+                Some(or_nearest(nearest.as_ref(), "run `ocitect list` to see all members".to_owned()))
+            }
+            Self::Circle { .. } => Some("base one of them on another image".to_owned()),
+            Self::Platforms { base, .. } => Some(format!("add the platforms to {base}, or build only those that it has")),
+            Self::NoSuchMember { nearest, known, .. } => Some(or_nearest(
+                nearest.as_ref(),
+                format!("the members are {}", known.join(", ")),
+            )),
+            Self::NothingSelected => Some("leave out fewer members with --exclude".to_owned()),
+        }
+    }
+}

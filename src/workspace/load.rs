@@ -1,0 +1,202 @@
+//! Loads a workspace: its root file, and the specs of its members.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::error::WorkspaceError;
+use super::graph::order;
+use super::id::{cell_id, id_of};
+use super::member_files::member_files;
+use super::selection::{Selected, Selection};
+use crate::model::{Platform, nearest};
+use crate::spec::{DEFAULT_NAME, Inputs, Root, Spec};
+
+/// Greatest number of directories above a spec that are searched for a root file.
+const MAX_PARENTS: usize = 64;
+
+/// A workspace whose members are all loaded.
+#[derive(Debug)]
+pub struct Workspace {
+    root: Root,
+    members: Vec<WorkspaceMember>,
+}
+
+/// A member of a workspace.
+#[derive(Debug)]
+pub struct WorkspaceMember {
+    /// Its ID.
+    pub id: String,
+    /// Its spec.
+    pub spec: Spec,
+}
+
+/// What a path of a spec leads to.
+#[derive(Debug)]
+pub enum Found {
+    /// The root file of a workspace.
+    Workspace(Root),
+    /// The spec of a member, and the root file that lists it.
+    Member(Root),
+    /// A spec on its own.
+    Alone,
+}
+
+/// Finds out whether a spec is the root of a workspace, or belongs to one: to the nearest root file in a directory above
+/// it that lists it. The search ends at a directory with a `.git`.
+///
+/// # Errors
+/// Returns [`WorkspaceError`] if the file or a root file is invalid.
+pub fn find(spec: &Path) -> Result<Found, WorkspaceError> {
+    let read = |cause: std::io::Error| WorkspaceError::Read {
+        path: spec.to_owned(),
+        reason: cause.to_string(),
+    };
+    if let Some(root) = Root::load(spec)? {
+        return Ok(Found::Workspace(root));
+    }
+    let absolute = std::path::absolute(spec).map_err(read)?;
+    for directory in absolute.ancestors().skip(1).take(MAX_PARENTS) {
+        let path = directory.join(DEFAULT_NAME);
+        if path != absolute
+            && path.is_file()
+            && let Some(root) = Root::load(&path)?
+            && lists(&root, &absolute)?
+        {
+            return Ok(Found::Member(root));
+        }
+        if directory.join(".git").exists() {
+            break;
+        }
+    }
+    Ok(Found::Alone)
+}
+
+/// Returns `true` if the members of a root file include a spec.
+fn lists(root: &Root, spec: &Path) -> Result<bool, WorkspaceError> {
+    let files = member_files(root.path(), root.members(), root.exclude())?;
+    Ok(files.iter().any(|file| root.directory().join(file) == spec))
+}
+
+impl Workspace {
+    /// Loads the members that a root file lists.
+    ///
+    /// # Errors
+    /// Returns [`WorkspaceError`] if a spec is invalid, two members have one ID or name, or what members are based on
+    /// does not exist, goes in a circle, or lacks a platform.
+    pub fn load(root: Root, inputs: &Inputs) -> Result<Self, WorkspaceError> {
+        let mut members: BTreeMap<String, Spec> = BTreeMap::new();
+        for file in member_files(root.path(), root.members(), root.exclude())? {
+            let path = root.directory().join(&file);
+            let bad_id = || WorkspaceError::BadId { path: path.clone() };
+            let id = id_of(&file).ok_or_else(bad_id)?;
+            for (values, spec) in Spec::load_member(&path, &root, inputs)? {
+                let id = match &values[..] {
+                    [] => id.clone(),
+                    values => cell_id(&id, values).ok_or_else(bad_id)?,
+                };
+                if let Some(first) = members.get(&id) {
+                    return Err(WorkspaceError::SameId {
+                        id,
+                        first: first.path().to_owned(),
+                        second: path,
+                    });
+                }
+                members.insert(id, spec);
+            }
+        }
+        check_names(&members)?;
+        check_bases(&members)?;
+        let ordered = order(&bases(&members)).map_err(|ids| WorkspaceError::Circle { ids })?;
+        let members = ordered
+            .into_iter()
+            .filter_map(|id| members.remove_entry(&id))
+            .map(|(id, spec)| WorkspaceMember { id, spec })
+            .collect();
+        Ok(Self { root, members })
+    }
+
+    /// Returns the root file.
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// Returns all members: every base before the members that are based on it, and otherwise sorted by ID.
+    pub fn members(&self) -> &[WorkspaceMember] {
+        &self.members
+    }
+
+    /// Selects members.
+    ///
+    /// # Errors
+    /// Returns [`WorkspaceError`] for a pattern that matches nothing, and if nothing is selected.
+    pub fn select(&self, selection: &Selection) -> Result<Selected, WorkspaceError> {
+        let specs: Vec<(&str, BTreeSet<String>)> = self
+            .members
+            .iter()
+            .map(|member| (member.id.as_str(), member.spec.member_bases()))
+            .collect();
+        let bases = specs
+            .iter()
+            .map(|(id, bases)| (*id, bases.iter().map(String::as_str).collect()))
+            .collect();
+        selection.select(&bases)
+    }
+}
+
+/// Returns the members that each member is based on.
+fn bases(members: &BTreeMap<String, Spec>) -> BTreeMap<&str, BTreeSet<&str>> {
+    let known = |base: String| members.get_key_value(&base).map(|(id, _)| id.as_str());
+    members
+        .iter()
+        .map(|(id, spec)| (id.as_str(), spec.member_bases().into_iter().filter_map(known).collect()))
+        .collect()
+}
+
+/// Refuses two members that would write the same tag.
+fn check_names(members: &BTreeMap<String, Spec>) -> Result<(), WorkspaceError> {
+    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+    for (id, spec) in members {
+        let image = spec.image();
+        let Some(name) = &image.name else { continue };
+        for tag in &image.tags {
+            let name = format!("{name}:{tag}");
+            if let Some(first) = seen.insert(name.clone(), id) {
+                return Err(WorkspaceError::SameName {
+                    name,
+                    first: first.to_owned(),
+                    second: id.clone(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses bases that do not exist, and those that lack a platform.
+fn check_bases(members: &BTreeMap<String, Spec>) -> Result<(), WorkspaceError> {
+    for (id, spec) in members {
+        let mut lacking: BTreeMap<String, Vec<Platform>> = BTreeMap::new();
+        for platform in spec.platforms() {
+            let platform_spec = spec.platform(platform)?;
+            let Some(base) = platform_spec.member_base() else {
+                continue;
+            };
+            let known = members.get(base).ok_or_else(|| WorkspaceError::NoBase {
+                spec: spec.path().to_owned(),
+                id: base.to_owned(),
+                nearest: nearest(base, members.keys().map(String::as_str)).map(str::to_owned),
+            })?;
+            if !known.platforms().iter().any(|known| known.is_same_as(platform)) {
+                lacking.entry(base.to_owned()).or_default().push(platform.clone());
+            }
+        }
+        if let Some((base, lacking)) = lacking.into_iter().next() {
+            return Err(WorkspaceError::Platforms {
+                id: id.clone(),
+                base,
+                lacking,
+            });
+        }
+    }
+    Ok(())
+}

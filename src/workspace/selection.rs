@@ -1,0 +1,161 @@
+//! Selects members by patterns of their IDs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use globset::{Glob, GlobMatcher};
+
+use super::error::WorkspaceError;
+use crate::model::nearest;
+
+/// What to select.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Patterns of IDs, as shells write them; empty for all members.
+    pub packages: Vec<String>,
+    /// Patterns of IDs that are left out.
+    pub exclude: Vec<String>,
+    /// Also select every member that is based on a selected one.
+    pub with_dependents: bool,
+}
+
+/// The result of a selection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selected {
+    /// The selected members.
+    pub members: BTreeSet<String>,
+    /// Members that are not selected, and that selected ones are based on.
+    pub bases: BTreeSet<String>,
+}
+
+impl Selection {
+    /// Selects among members, each with its bases.
+    ///
+    /// # Errors
+    /// Returns [`WorkspaceError::NoSuchMember`] for a pattern that matches nothing, and
+    /// [`WorkspaceError::NothingSelected`].
+    pub(super) fn select(&self, bases: &BTreeMap<&str, BTreeSet<&str>>) -> Result<Selected, WorkspaceError> {
+        let matching = |patterns: &[String]| -> Result<BTreeSet<&str>, WorkspaceError> {
+            let mut found = BTreeSet::new();
+            for pattern in patterns {
+                let matcher = matcher(pattern)?;
+                let before = found.len();
+                found.extend(bases.keys().filter(|id| matcher.is_match(id)));
+                let has_match = found.len() > before || found.iter().any(|id| matcher.is_match(id));
+                if !has_match {
+                    return Err(no_such_member(pattern, bases));
+                }
+            }
+            Ok(found)
+        };
+        let mut members = if self.packages.is_empty() {
+            bases.keys().copied().collect()
+        } else {
+            matching(&self.packages)?
+        };
+        if self.with_dependents {
+            members = dependents(members, bases);
+        }
+        for left_out in matching(&self.exclude)? {
+            members.remove(left_out);
+        }
+        if members.is_empty() {
+            return Err(WorkspaceError::NothingSelected);
+        }
+        let mut needed = BTreeSet::new();
+        let mut waiting: Vec<&str> = members.iter().copied().collect();
+        while let Some(id) = waiting.pop() {
+            for base in bases.get(id).into_iter().flatten() {
+                if !members.contains(base) && needed.insert((*base).to_owned()) {
+                    waiting.push(base);
+                }
+            }
+        }
+        Ok(Selected {
+            members: members.into_iter().map(str::to_owned).collect(),
+            bases: needed,
+        })
+    }
+}
+
+fn matcher(pattern: &str) -> Result<GlobMatcher, WorkspaceError> {
+    let glob = Glob::new(pattern).map_err(|cause| WorkspaceError::Pattern {
+        pattern: pattern.to_owned(),
+        reason: cause.kind().to_string(),
+    })?;
+    Ok(glob.compile_matcher())
+}
+
+fn no_such_member(pattern: &str, bases: &BTreeMap<&str, BTreeSet<&str>>) -> WorkspaceError {
+    WorkspaceError::NoSuchMember {
+        pattern: pattern.to_owned(),
+        nearest: nearest(pattern, bases.keys().copied()).map(str::to_owned),
+        known: bases.keys().map(|id| (*id).to_owned()).collect(),
+    }
+}
+
+/// Returns members and all that are based on them, directly or through others.
+fn dependents<'a>(members: BTreeSet<&'a str>, bases: &BTreeMap<&'a str, BTreeSet<&'a str>>) -> BTreeSet<&'a str> {
+    let mut all = members;
+    loop {
+        let more: Vec<&str> = bases
+            .iter()
+            .filter(|(id, bases)| !all.contains(*id) && bases.iter().any(|base| all.contains(base)))
+            .map(|(id, _)| *id)
+            .collect();
+        if more.is_empty() {
+            return all;
+        }
+        all.extend(more);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn members() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
+        BTreeMap::from([
+            ("base", BTreeSet::new()),
+            ("common", BTreeSet::from(["base"])),
+            ("planner", BTreeSet::from(["common"])),
+            ("servers/auth", BTreeSet::from(["base"])),
+            ("servers/mail", BTreeSet::from(["base"])),
+        ])
+    }
+
+    fn select(packages: &[&str], exclude: &[&str], with_dependents: bool) -> Result<(String, String), WorkspaceError> {
+        let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        let selection = Selection {
+            packages: texts(packages),
+            exclude: texts(exclude),
+            with_dependents,
+        };
+        let selected = selection.select(&members())?;
+        let text = |ids: BTreeSet<String>| ids.into_iter().collect::<Vec<_>>().join(" ");
+        Ok((text(selected.members), text(selected.bases)))
+    }
+
+    #[test]
+    fn patterns_select_and_bases_come_along() {
+        let found = |members: &str, bases: &str| Ok((members.to_owned(), bases.to_owned()));
+        let all = "base common planner servers/auth servers/mail";
+        assert_eq!(select(&[], &[], false), found(all, ""));
+        assert_eq!(select(&["servers/*"], &["*/mail"], false), found("servers/auth", "base"));
+        assert_eq!(select(&["planner"], &[], false), found("planner", "base common"));
+        assert_eq!(select(&["common"], &[], true), found("common planner", "base"));
+        assert_eq!(select(&["planner", "plan*"], &[], false), found("planner", "base common"));
+    }
+
+    #[test]
+    fn what_matches_nothing_is_an_error() {
+        let error = select(&["planer"], &[], false).unwrap_err();
+        assert!(
+            matches!(&error, WorkspaceError::NoSuchMember { nearest: Some(near), .. } if near == "planner"),
+            "{error}"
+        );
+        let error = select(&["base"], &["b*"], false).unwrap_err();
+        assert!(matches!(error, WorkspaceError::NothingSelected), "{error}");
+        let error = select(&["[a"], &[], false).unwrap_err();
+        assert!(matches!(error, WorkspaceError::Pattern { .. }), "{error}");
+    }
+}
