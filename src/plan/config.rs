@@ -209,26 +209,18 @@ fn string_list(fields: &Fields, name: &str, field: &'static str) -> Result<Vec<S
 
 /// Returns the health check in Docker's form: durations in nanoseconds, unset fields left out.
 fn healthcheck_value(healthcheck: Healthcheck) -> Value {
-    let Healthcheck::Check {
-        test,
-        interval_ns,
-        timeout_ns,
-        start_period_ns,
-        start_interval_ns,
-        retries,
-    } = healthcheck
-    else {
+    let Healthcheck::Check(check) = healthcheck else {
         return json!({ "Test": ["NONE"] });
     };
     let numbers = [
-        ("Interval", interval_ns),
-        ("Timeout", timeout_ns),
-        ("StartPeriod", start_period_ns),
-        ("StartInterval", start_interval_ns),
-        ("Retries", retries),
+        ("Interval", check.interval_ns),
+        ("Timeout", check.timeout_ns),
+        ("StartPeriod", check.start_period_ns),
+        ("StartInterval", check.start_interval_ns),
+        ("Retries", check.retries),
     ];
     let mut fields = Fields::new();
-    fields.insert("Test".to_owned(), test.into());
+    fields.insert("Test".to_owned(), check.test.into());
     fields.extend(
         numbers
             .into_iter()

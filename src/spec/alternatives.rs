@@ -1,7 +1,8 @@
 //! The alternatives that the schema allows for a value.
 
 use serde_json::{Map, Value};
-use toml::de::DeValue;
+
+use super::tree;
 
 /// Keyword of a hint for a value of the wrong type; not part of the published schema.
 pub(super) const HINT: &str = "x-hint";
@@ -46,7 +47,7 @@ impl<'a> Alternatives<'a> {
     }
 
     /// Returns the alternatives that accept a value of this kind.
-    pub(super) fn matching(&self, value: &DeValue<'_>) -> Vec<&'a Map<String, Value>> {
+    pub(super) fn matching(&self, value: &tree::Value) -> Vec<&'a Map<String, Value>> {
         self.leaves.iter().copied().filter(|leaf| admits(leaf, value)).collect()
     }
 
@@ -61,21 +62,21 @@ impl<'a> Alternatives<'a> {
     }
 }
 
-fn admits(leaf: &Map<String, Value>, value: &DeValue<'_>) -> bool {
+fn admits(leaf: &Map<String, Value>, value: &tree::Value) -> bool {
     let wanted = leaf.get("type").and_then(Value::as_str);
     match value {
-        DeValue::String(_) => wanted == Some("string"),
-        DeValue::Integer(_) => wanted == Some("integer"),
-        DeValue::Float(_) => wanted == Some("number"),
-        DeValue::Boolean(value) => {
+        tree::Value::Text(_) => wanted == Some("string"),
+        tree::Value::Integer(_) => wanted == Some("integer"),
+        tree::Value::Float => wanted == Some("number"),
+        tree::Value::Boolean(value) => {
             wanted == Some("boolean")
                 && leaf
                     .get("const")
                     .is_none_or(|constant| *constant == Value::Bool(*value))
         }
-        DeValue::Datetime(_) => leaf.get("format").and_then(Value::as_str) == Some("date-time"),
-        DeValue::Array(_) => wanted == Some("array"),
-        DeValue::Table(_) => wanted == Some("object"),
+        tree::Value::Time(_) => leaf.get("format").and_then(Value::as_str) == Some("date-time"),
+        tree::Value::List(_) => wanted == Some("array"),
+        tree::Value::Table(_) => wanted == Some("object"),
     }
 }
 
@@ -92,15 +93,15 @@ fn describe(leaf: &Map<String, Value>) -> &'static str {
     }
 }
 
-pub(super) fn found(value: &DeValue<'_>) -> &'static str {
+pub(super) fn found(value: &tree::Value) -> &'static str {
     match value {
-        DeValue::String(_) => "a string",
-        DeValue::Integer(_) => "an integer",
-        DeValue::Float(_) => "a floating-point number",
-        DeValue::Boolean(true) => "true",
-        DeValue::Boolean(false) => "false",
-        DeValue::Datetime(_) => "a date or time",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
+        tree::Value::Text(_) => "a string",
+        tree::Value::Integer(_) => "an integer",
+        tree::Value::Float => "a floating-point number",
+        tree::Value::Boolean(true) => "true",
+        tree::Value::Boolean(false) => "false",
+        tree::Value::Time(_) => "a date or time",
+        tree::Value::List(_) => "a list",
+        tree::Value::Table(_) => "a table",
     }
 }

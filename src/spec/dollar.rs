@@ -5,10 +5,8 @@
 
 use std::ops::Range;
 
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
-
 use super::error::Problem;
+use super::tree::{Node, Value};
 use super::variables::{place, written_here};
 use crate::model::escape;
 
@@ -33,7 +31,7 @@ pub(super) struct Dollars {
 }
 
 /// Checks a document before variables are expanded. `vars` are the names of `[vars]`; `text` is that of the spec.
-pub(super) fn find(document: &DeTable<'_>, vars: &[&str], text: &str) -> Dollars {
+pub(super) fn find(document: &Node, vars: &[&str], text: &str) -> Dollars {
     let mut search = Search {
         vars,
         text,
@@ -59,80 +57,56 @@ struct Dollar<'a> {
 }
 
 impl Search<'_> {
-    fn document(&mut self, document: &DeTable<'_>) {
+    fn document(&mut self, document: &Node) {
         self.keys(
-            document,
-            "image",
-            &[("name", Role::Name), ("base", Role::Name), ("tags", Role::Name)],
+            document.get("image"),
+            &[
+                ("name", Role::Name),
+                ("base", Role::Name),
+                ("tags", Role::Name),
+                ("ignore-file", Role::Path),
+                ("annotations", Role::Text),
+            ],
         );
+        let config = document.get("config");
         self.keys(
-            document,
-            "image",
-            &[("ignore-file", Role::Path), ("annotations", Role::Text)],
-        );
-        self.keys(
-            document,
-            "config",
+            config,
             &[("workdir", Role::Path), ("volumes", Role::Path), ("labels", Role::Text)],
         );
-        if let Some(vars) = document.get("vars") {
-            self.value(vars, Role::Text);
-        }
-        let env = document.get("config").and_then(|config| config.get_ref().get("env"));
-        for (name, value) in env.and_then(|env| env.get_ref().as_table()).into_iter().flatten() {
-            self.value(value, Role::Env(name.get_ref()));
-        }
-        self.lists(document, "dirs", &[("path", Role::Path)]);
-        self.lists(document, "users", &[("home", Role::Path), ("shell", Role::Path)]);
-        self.lists(
-            document,
-            "layers",
-            &[("remove", Role::Path), ("annotations", Role::Text)],
-        );
-        let layers = document.get("layers").and_then(|layers| layers.get_ref().as_array());
-        for layer in layers
+        self.keys(Some(document), &[("vars", Role::Text)]);
+        for (name, value) in config
+            .and_then(|config| config.get("env"))
             .into_iter()
-            .flatten()
-            .filter_map(|layer| layer.get_ref().as_table())
+            .flat_map(Node::entries)
         {
-            self.lists(layer, "files", &[("from", Role::Path), ("to", Role::Path)]);
-            self.lists(layer, "links", &[("path", Role::Path), ("target", Role::Path)]);
+            self.value(value, Role::Env(name));
+        }
+        self.keys(items(document, "dirs"), &[("path", Role::Path)]);
+        self.keys(items(document, "users"), &[("home", Role::Path), ("shell", Role::Path)]);
+        for layer in items(document, "layers") {
+            self.keys([layer], &[("remove", Role::Path), ("annotations", Role::Text)]);
+            self.keys(items(layer, "files"), &[("from", Role::Path), ("to", Role::Path)]);
+            self.keys(items(layer, "links"), &[("path", Role::Path), ("target", Role::Path)]);
         }
     }
 
-    /// Checks some keys of a table.
-    fn keys(&mut self, parent: &DeTable<'_>, table: &str, keys: &[(&str, Role<'_>)]) {
-        if let Some(table) = parent.get(table).and_then(|table| table.get_ref().as_table()) {
-            self.of_table(table, keys);
-        }
-    }
-
-    /// Checks some keys of each table of a list.
-    fn lists(&mut self, parent: &DeTable<'_>, list: &str, keys: &[(&str, Role<'_>)]) {
-        let list = parent.get(list).and_then(|list| list.get_ref().as_array());
-        for table in list
-            .into_iter()
-            .flatten()
-            .filter_map(|table| table.get_ref().as_table())
-        {
-            self.of_table(table, keys);
-        }
-    }
-
-    fn of_table(&mut self, table: &DeTable<'_>, keys: &[(&str, Role<'_>)]) {
-        for (key, role) in keys {
-            if let Some(value) = table.get(*key) {
-                self.value(value, *role);
+    /// Checks some keys of tables.
+    fn keys<'a>(&mut self, tables: impl IntoIterator<Item = &'a Node>, keys: &[(&str, Role<'_>)]) {
+        for table in tables {
+            for (key, role) in keys {
+                if let Some(value) = table.get(key) {
+                    self.value(value, *role);
+                }
             }
         }
     }
 
     /// Checks a string, or the strings of a list or a table.
-    fn value(&mut self, value: &Spanned<DeValue<'_>>, role: Role<'_>) {
-        match value.get_ref() {
-            DeValue::String(text) => self.string(text, &value.span(), role),
-            DeValue::Array(items) => items.iter().for_each(|item| self.value(item, role)),
-            DeValue::Table(table) => table.iter().for_each(|(_, value)| self.value(value, role)),
+    fn value(&mut self, value: &Node, role: Role<'_>) {
+        match &value.value {
+            Value::Text(text) => self.string(text, &value.span, role),
+            Value::List(items) => items.iter().for_each(|item| self.value(item, role)),
+            Value::Table(table) => table.values().for_each(|value| self.value(value, role)),
             _ => {}
         }
     }
@@ -166,6 +140,10 @@ impl Search<'_> {
         Problem::new(at, format!("`${name}` is not expanded: variables need braces"))
             .help(format!("{write}, or {literal} for the literal text ${name}"))
     }
+}
+
+fn items<'a>(table: &'a Node, key: &str) -> &'a [Node] {
+    table.get(key).map_or(&[], Node::items)
 }
 
 /// Returns `true` for what looks like a variable and is not a known one.
@@ -220,7 +198,7 @@ fn dollars(value: &str) -> Vec<Dollar<'_>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::variables::BUILT_IN;
+    use super::super::convert::BUILT_IN;
     use super::*;
 
     #[test]

@@ -5,35 +5,38 @@
 //! value of a variable, except in messages that quote a value in which it was expanded.
 
 mod alternatives;
-mod at;
-mod choice;
+mod cascades;
+mod config;
 mod convert;
+mod document;
 mod dollar;
 mod env_file;
 mod error;
 mod foreign;
+mod forms;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod habits;
 mod merge;
-mod raw;
 mod reading;
 mod resolve;
 mod schema;
 mod shape;
 mod spec_file;
 mod template;
+mod tree;
 mod variables;
 
 #[cfg(test)]
 mod tests;
 
+pub use config::{Command, ConfigSpec, HealthTest, Healthcheck};
 pub use convert::parse_size;
 pub use env_file::read as read_env_file;
 pub use error::{Diagnostics, SpecError};
 pub use schema::{
-    Base, CheckSpec, Command, ConfigSpec, DEFAULT_MTIME_S, DirSpec, FilesEntry, From, Group, Healthcheck, IgnoreFile,
-    ImageSpec, LayerSpec, LinkEntry, NameOrId, NamedImage, Owner, Ownership, Place, PlatformSpec, Remove, User,
+    Base, CheckSpec, DEFAULT_MTIME_S, DirSpec, FilesEntry, From, Group, IgnoreFile, ImageSpec, LayerSpec, LinkEntry,
+    NameOrId, NamedImage, Owner, Ownership, Place, PlatformSpec, Remove, User,
 };
 pub use shape::schema;
 pub use spec_file::{DEFAULT_NAME, Inputs, MAX_SPEC_BYTES, Spec};

@@ -1,56 +1,38 @@
 //! The document of one platform: overrides are merged, variables expanded, and the result is read into its types.
 //!
-//! A merged tree borrows from the text and keeps all positions, so that later errors still point to the right place in
-//! the text.
+//! A merged tree keeps all positions, so that later errors still point to the right place in the text.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use serde::de::DeserializeOwned;
-use toml::Spanned;
-use toml::de::{DeTable, DeValue, ValueDeserializer};
-
-use super::at::At;
-use super::choice::Var;
-use super::convert::{self, Context};
-use super::error::{Problem, SourceText};
-use super::raw::{self, Document, ONCE_IN_IMAGE};
-use super::schema::{ConfigSpec, ImageSpec, PlatformSpec};
-use super::variables::{BUILT_IN, BaseEnv, Outside, Scope, Variables, required_is_unset};
-use super::{dollar, merge, shape, template};
+use super::config::ConfigSpec;
+use super::convert::{self, Context, Input, Var};
+use super::document::ONCE_IN_IMAGE;
+use super::error::Problem;
+use super::schema::{ImageSpec, PlatformSpec};
+use super::tree::{Node, Span, Table, Value};
+use super::variables::{BaseEnv, Scope, Variables, required_is_unset};
+use super::{dollar, merge, shape};
 use crate::model::{Platform, escape};
 
 /// The only supported format.
-const FORMAT: i64 = 1;
-
-/// Parses the text to a tree. The parser limits its depth.
-pub(super) fn parse_toml(text: &str) -> Result<Spanned<DeTable<'_>>, Problem> {
-    DeTable::parse(text).map_err(|error| {
-        let message = escape(error.message().trim_end().as_bytes());
-        let problem = Problem::new(&error.span().unwrap_or(0..0), message.as_str());
-        // No other valid value in a spec begins with a zero.
-        if message.contains("leading zero") {
-            problem.help("write the mode as a string of octal digits: \"0755\"")
-        } else {
-            problem
-        }
-    })
-}
+const FORMAT: i128 = 1;
 
 /// Checks the format. Done before the keys are checked, since a newer format may have other keys.
-pub(super) fn check_format(document: &DeTable<'_>) -> Result<(), Problem> {
-    let Some(value) = document.get("format") else {
+pub(super) fn check_format(document: &Node) -> Result<(), Problem> {
+    let Some(Node {
+        value: Value::Integer(format),
+        span,
+        ..
+    }) = document.get("format")
+    else {
         return Ok(());
     };
-    let DeValue::Integer(format) = value.get_ref() else {
-        return Ok(());
-    };
-    match i64::from_str_radix(format.as_str(), format.radix()) {
-        Ok(FORMAT) => Ok(()),
-        Ok(..FORMAT) => Err(Problem::new(&value.span(), "unknown format").help("write format = 1")),
+    match *format {
+        FORMAT => Ok(()),
+        ..FORMAT => Err(Problem::new(span, "unknown format").help("write format = 1")),
         _ => Err(Problem::new(
-            &value.span(),
+            span,
             "the spec needs a newer version of ocitect: this one supports format 1",
         )
         .help("update ocitect, or write format = 1")),
@@ -59,269 +41,206 @@ pub(super) fn check_format(document: &DeTable<'_>) -> Result<(), Problem> {
 
 /// Returns the env-files, joined to the spec's directory. They are read before variables are known, so their names
 /// cannot contain variables.
-pub(super) fn env_files(document: &DeTable<'_>, directory: &Path) -> Result<Vec<PathBuf>, Problem> {
-    let named = document.get("env-files").and_then(|files| files.get_ref().as_array());
-    let paths = named
-        .into_iter()
-        .flatten()
-        .map(|file| match file.get_ref().as_str().unwrap_or_default() {
-            name if name.contains("${") => Err(Problem::new(
-                &file.span(),
-                "the name of an env-file must not contain variables",
-            )
-            .help("write the name as it is: env-files are read before variables are known")),
-            name if name.is_empty() || name.contains('\0') => {
-                Err(Problem::new(&file.span(), "not a valid path of an env-file"))
-            }
-            name => Ok(directory.join(name)),
-        });
+pub(super) fn env_files(document: &Node, directory: &Path) -> Result<Vec<PathBuf>, Problem> {
+    let named = document.get("env-files").map_or(&[][..], Node::items);
+    let paths = named.iter().map(|file| match file.as_text().unwrap_or_default() {
+        name if name.contains("${") => Err(Problem::new(
+            &file.span,
+            "the name of an env-file must not contain variables",
+        )
+        .help("write the name as it is: env-files are read before variables are known")),
+        name if name.is_empty() || name.contains('\0') => {
+            Err(Problem::new(&file.span, "not a valid path of an env-file"))
+        }
+        name => Ok(directory.join(name)),
+    });
     paths.collect()
 }
 
 /// Returns the dollar signs of a document that only look like variables.
-pub(super) fn dollars(document: &DeTable<'_>, text: &str) -> Result<dollar::Dollars, Problem> {
-    let vars = vars(document)?;
+pub(super) fn dollars(document: &Node, context: Context<'_>) -> Result<dollar::Dollars, Problem> {
+    let vars = convert::vars(Input::new(document, context))?;
     let names: Vec<&str> = vars.keys().map(String::as_str).collect();
-    Ok(dollar::find(document, &names, text))
+    Ok(dollar::find(document, &names, &context.source.text))
 }
 
 /// Returns the settings of `[image]` that are the same for all platforms, and checks the keys of `[platform."…"]`
 /// against them.
-pub(super) fn image(document: &DeTable<'_>, outside: &Outside, text: &str) -> Result<ImageSpec, Problem> {
-    let vars = vars(document)?;
+pub(super) fn image(document: &Node, context: Context<'_>) -> Result<ImageSpec, Problem> {
+    let vars = convert::vars(Input::new(document, context))?;
     let mut overridden = BTreeSet::new();
     for (_, platform) in platform_tables(document) {
-        overridden.extend(self::vars(platform)?.into_keys());
+        overridden.extend(convert::vars(Input::new(platform, context))?.into_keys());
     }
-    let Some(image) = document.get("image") else {
+    let Some(mut image) = document.get("image").cloned() else {
         return Err(Problem::new(&(0..0), "the spec has no `image`"));
     };
-    let keys = image.get_ref().as_table().into_iter().flatten();
-    let said_once = keys.filter(|(key, _)| ONCE_IN_IMAGE.contains(&key.get_ref().as_ref()));
-    let mut table: DeTable<'_> = said_once.map(|(key, value)| (key.clone(), value.clone())).collect();
-    let scope = Scope::Image(&overridden);
-    Variables {
-        vars: &vars,
-        outside,
-        scope,
-        base: BaseEnv::Refused,
+    if let Value::Table(table) = &mut image.value {
+        table.retain(|key, _| ONCE_IN_IMAGE.contains(&key.as_str()));
     }
-    .expand_table(&mut table, text)?;
-    let image = convert::identity(&read::<raw::Image>(table, image.span())?)?;
+    let variables = Variables {
+        vars: &vars,
+        outside: context.outside,
+        scope: Scope::Image(&overridden),
+        base: BaseEnv::Refused,
+    };
+    variables.expand_all(&mut image, &context.source.text)?;
+    let image = convert::identity(Input::new(&image, context))?;
     check_platform_tables(document, &image)?;
     Ok(image)
 }
 
-/// Returns `[vars]` of the document or of an override.
-fn vars(document: &DeTable<'_>) -> Result<BTreeMap<String, Var>, Problem> {
-    let Some(vars) = document.get("vars") else {
-        return Ok(BTreeMap::new());
-    };
-    let table = vars.get_ref().as_table().cloned().unwrap_or_default();
-    for key in table.keys() {
-        let name = key.get_ref().as_ref();
-        if BUILT_IN.contains(&name) {
-            let message = format!("`{name}` is a built-in variable and cannot be set");
-            return Err(Problem::new(&key.span(), message).help("choose another name"));
-        }
-        if !template::is_name(name) {
-            let message = format!("\"{}\" is not a valid variable name", escape(name.as_bytes()));
-            return Err(
-                Problem::new(&key.span(), message).help("use letters, digits and _, and do not begin with a digit")
-            );
-        }
-    }
-    read(table, vars.span())
+/// Returns the names of `[platform."…"]` and their tables.
+fn platform_tables(document: &Node) -> impl Iterator<Item = (&str, &Node)> {
+    document.get("platform").into_iter().flat_map(Node::entries)
 }
 
-/// Returns the tables of `[platform."…"]` and their keys.
-fn platform_tables<'a, 'i>(
-    document: &'a DeTable<'i>,
-) -> impl Iterator<Item = (&'a Spanned<toml::de::DeString<'i>>, &'a DeTable<'i>)> {
-    let tables = document.get("platform").and_then(|tables| tables.get_ref().as_table());
-    tables
-        .into_iter()
-        .flatten()
-        .filter_map(|(key, table)| Some((key, table.get_ref().as_table()?)))
-}
-
-fn check_platform_tables(document: &DeTable<'_>, image: &ImageSpec) -> Result<(), Problem> {
-    let mut seen: Vec<(Platform, Range<usize>)> = Vec::new();
-    for (key, _) in platform_tables(document) {
-        let text = At {
-            value: key.get_ref().to_string(),
-            span: key.span(),
-        };
-        let platform = convert::parse_platform(&text)?;
+fn check_platform_tables(document: &Node, image: &ImageSpec) -> Result<(), Problem> {
+    let mut seen: Vec<(Platform, &Span)> = Vec::new();
+    for (name, table) in platform_tables(document) {
+        let span = &table.key;
+        let platform = convert::parse_platform(name, span)?;
         if !image.platforms.iter().any(|known| known.is_same_as(&platform)) {
-            return Err(convert::unknown_platform(&platform, &image.platforms, &text.span));
+            return Err(convert::unknown_platform(&platform, &image.platforms, span));
         }
         if let Some((_, first)) = seen.iter().find(|(known, _)| known.is_same_as(&platform)) {
-            return Err(Problem::new(&text.span, "two tables for one platform").context(first, "the other one"));
+            return Err(Problem::new(span, "two tables for one platform").context(first, "the other one"));
         }
-        seen.push((platform, text.span));
+        seen.push((platform, span));
     }
     Ok(())
 }
 
-/// Converts a table to its type.
-fn read<T: DeserializeOwned>(table: DeTable<'_>, span: Range<usize>) -> Result<T, Problem> {
-    let value = Spanned::new(span.clone(), DeValue::Table(table));
-    T::deserialize(ValueDeserializer::from(value))
-        .map_err(|error| Problem::new(&error.span().unwrap_or(span), escape(error.message().as_bytes())))
-}
-
-/// What all platforms of a spec share.
-#[derive(Clone, Copy)]
-pub(super) struct Shared<'a> {
-    pub(super) source: &'a SourceText,
-    pub(super) directory: &'a Path,
-    pub(super) outside: &'a Outside,
-    pub(super) image: &'a ImageSpec,
-}
-
 /// The document of one platform, before variables are expanded.
-pub(super) struct Merged<'a> {
-    shared: Shared<'a>,
-    platform: &'a Platform,
-    document: DeTable<'a>,
-    span: Range<usize>,
+pub(super) struct Merged {
+    platform: Platform,
+    document: Node,
     pub(super) vars: BTreeMap<String, Var>,
 }
 
-impl<'a> Merged<'a> {
+impl Merged {
     /// Merges the override of a platform into the document.
-    pub(super) fn new(
-        shared: Shared<'a>,
-        parsed: &Spanned<DeTable<'a>>,
-        platform: &'a Platform,
-    ) -> Result<Self, Problem> {
-        let span = parsed.span();
-        let mut document = parsed.get_ref().clone();
-        let is_this = |key: &str| key.parse().is_ok_and(|key: Platform| key.is_same_as(platform));
-        let over = platform_tables(&document)
-            .find(|(key, _)| is_this(key.get_ref()))
-            .map(|(_, over)| over.clone());
+    pub(super) fn new(context: Context<'_>, parsed: &Node, platform: &Platform) -> Result<Self, Problem> {
+        let mut document = parsed.clone();
         document.remove("platform");
-        if let Some(over) = over {
-            document = merge::merge(document, &over)?;
+        let is_this = |key: &str| key.parse().is_ok_and(|key: Platform| key.is_same_as(platform));
+        let over = platform_tables(parsed).find(|(name, _)| is_this(name));
+        if let (Value::Table(table), Some((_, over))) = (&mut document.value, over) {
+            merge::merge(table, over)?;
         }
-        let vars = vars(&document)?;
         Ok(Self {
-            shared,
-            platform,
+            platform: platform.clone(),
+            vars: convert::vars(Input::new(&document, context))?,
             document,
-            span,
-            vars,
         })
     }
 
-    fn variables<'b>(&'b self, base: BaseEnv<'b>) -> Variables<'b> {
+    fn variables<'b>(&'b self, context: Context<'b>, base: BaseEnv<'b>) -> Variables<'b> {
         Variables {
             vars: &self.vars,
-            outside: self.shared.outside,
-            scope: Scope::Platform(self.platform),
+            outside: context.outside,
+            scope: Scope::Platform(&self.platform),
             base,
         }
     }
 
-    /// Converts everything except `[config]`, which is checked as far as it does not depend on the base image.
-    pub(super) fn platform_spec(&self) -> Result<PlatformSpec, Problem> {
+    /// Reads everything except `[config]`, which is checked as far as it does not depend on the base image.
+    pub(super) fn platform_spec(&self, context: Context<'_>, image: &ImageSpec) -> Result<PlatformSpec, Problem> {
         let mut document = self.document.clone();
         for key in ["vars", "config", "env-files"] {
             document.remove(key);
         }
-        self.variables(BaseEnv::Refused)
-            .expand_table(&mut document, &self.shared.source.text)?;
-        let document = Spanned::new(self.span.clone(), document);
+        self.variables(context, BaseEnv::Refused)
+            .expand_all(&mut document, &context.source.text)?;
         // Checked again, since a keyword may come from a variable.
         if let Some(problem) = shape::check(&document).into_iter().next() {
             return Err(problem);
         }
-        let document: Document = read(document.into_inner(), self.span.clone())?;
-        let context = Context {
-            source: self.shared.source,
-            directory: self.shared.directory,
-            short_names: &self.shared.outside.short_names,
-        };
-        let spec = convert::platform(context, &document, self.shared.image, self.platform)?;
-        self.check_config()?;
+        let spec = convert::platform(Input::new(&document, context), image, &self.platform)?;
+        self.check_config(context)?;
         Ok(spec)
     }
 
-    /// Converts `[config]`, with the base image's environment.
-    pub(super) fn config_spec(&self, base_env: &[(String, String)]) -> Result<ConfigSpec, Problem> {
-        let (config, span) = self.expanded_config(BaseEnv::Known(base_env))?;
-        convert::config(&read(config, span)?)
+    /// Drops everything but what [`Self::config_spec`] needs.
+    pub(super) fn keep_config(&mut self) {
+        if let Value::Table(table) = &mut self.document.value {
+            table.retain(|key, _| key == "config");
+        }
+    }
+
+    /// Reads `[config]`, with the base image's environment.
+    pub(super) fn config_spec(
+        &self,
+        context: Context<'_>,
+        base_env: &[(String, String)],
+    ) -> Result<ConfigSpec, Problem> {
+        let config = self.expanded_config(context, BaseEnv::Known(base_env))?;
+        convert::config(Input::new(&config, context))
     }
 
     /// Checks `[config]` as far as possible before the base image is known.
-    fn check_config(&self) -> Result<(), Problem> {
-        let (config, span) = self.expanded_config(BaseEnv::Unknown)?;
-        let depends_on_base = self
-            .document
-            .get("config")
-            .is_some_and(|config| names_base(config.get_ref()));
-        if !depends_on_base {
-            convert::config(&read(config, span)?)?;
+    fn check_config(&self, context: Context<'_>) -> Result<(), Problem> {
+        let config = self.expanded_config(context, BaseEnv::Unknown)?;
+        if !self.document.get("config").is_some_and(names_base) {
+            convert::config(Input::new(&config, context))?;
         }
         Ok(())
     }
 
-    fn expanded_config(&self, base: BaseEnv<'_>) -> Result<(DeTable<'a>, Range<usize>), Problem> {
-        let Some(config) = self.document.get("config") else {
-            return Ok((DeTable::new(), 0..0));
+    fn expanded_config(&self, context: Context<'_>, base: BaseEnv<'_>) -> Result<Node, Problem> {
+        let none = || Node {
+            value: Value::Table(Table::new()),
+            span: 0..0,
+            key: 0..0,
         };
-        let mut table = config.get_ref().as_table().cloned().unwrap_or_default();
-        self.variables(base)
-            .expand_table(&mut table, &self.shared.source.text)?;
-        Ok((table, config.span()))
+        let mut config = self.document.get("config").cloned().unwrap_or_else(none);
+        self.variables(context, base)
+            .expand_all(&mut config, &context.source.text)?;
+        Ok(config)
     }
 
     /// Returns a problem for each required variable that is unset or empty.
-    pub(super) fn unset_required(&self) -> Vec<Problem> {
-        let variables = self.variables(BaseEnv::Refused);
+    pub(super) fn unset_required(&self, context: Context<'_>) -> Vec<Problem> {
+        let variables = self.variables(context, BaseEnv::Refused);
         let required = self.vars.iter().filter_map(|(name, var)| match var {
-            Var::Table(table) => Some((name, table.env.as_ref(), table.required.as_ref()?)),
+            Var::Table(table) => Some((name, table, table.required.as_ref()?)),
             Var::Value(_) => None,
         });
         let unset = required.filter(|(name, ..)| variables.value(name).is_none_or(|value| value.is_empty()));
-        let problems = unset.map(|(name, env, required)| {
-            let problem = Problem::new(&required.span, required_is_unset(name, env));
-            if required.value.is_empty() {
+        let problems = unset.map(|(name, table, required)| {
+            let problem = Problem::new(&table.required_span, required_is_unset(name, table.env.as_deref()));
+            if required.is_empty() {
                 problem
             } else {
-                problem.help(escape(required.value.as_bytes()))
+                problem.help(escape(required.as_bytes()))
             }
         });
         problems.collect()
     }
 
     /// Returns the dollar signs that only look like variables.
-    pub(super) fn dollars(&self) -> dollar::Dollars {
+    pub(super) fn dollars(&self, context: Context<'_>) -> dollar::Dollars {
         let vars: Vec<&str> = self.vars.keys().map(String::as_str).collect();
-        dollar::find(&self.document, &vars, &self.shared.source.text)
+        dollar::find(&self.document, &vars, &context.source.text)
     }
 
     /// Returns the ignore file's name, if its variables are set.
-    pub(super) fn ignore_file_name(&self) -> Option<String> {
-        let image = self.document.get("image")?.get_ref().as_table()?;
-        let Some(named) = image.get("ignore-file") else {
+    pub(super) fn ignore_file_name(&self, context: Context<'_>) -> Option<String> {
+        let Some(named) = self.document.get("image")?.get("ignore-file") else {
             return Some(convert::DEFAULT_IGNORE_FILE.to_owned());
         };
-        let text = named.get_ref().as_str()?;
-        self.variables(BaseEnv::Refused)
-            .expand(text, &named.span(), &self.shared.source.text)
+        self.variables(context, BaseEnv::Refused)
+            .expand(named.as_text()?, &named.span, &context.source.text)
             .ok()
     }
 }
 
 /// Returns `true` if a string refers to a variable of the base image.
-fn names_base(value: &DeValue<'_>) -> bool {
-    match value {
-        DeValue::String(text) => text.contains("${base."),
-        DeValue::Array(items) => items.iter().any(|item| names_base(item.get_ref())),
-        DeValue::Table(table) => table.iter().any(|(_, value)| names_base(value.get_ref())),
+fn names_base(node: &Node) -> bool {
+    match &node.value {
+        Value::Text(text) => text.contains("${base."),
+        Value::List(items) => items.iter().any(names_base),
+        Value::Table(table) => table.values().any(names_base),
         _ => false,
     }
 }

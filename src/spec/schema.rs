@@ -1,9 +1,16 @@
 //! What a spec says for one platform: every key, with its meaning applied and variables put in.
+//!
+//! The JSON Schema is made from the same types: a doc comment of a key is the description that an editor shows, and a
+//! value of another type names the form in which it is written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
+
+use super::cascades::{CompressionOfImage, CompressionOfLayer, FilesOfEntry, FilesOfImage, FilesOfLayer};
+use super::forms::{MediaTypes, ModeText, OwnerText, TextOrInteger};
 use crate::model::{Compression, Family, ImageName, Platform, Repository, Tag};
 
 /// Default time of files in seconds: some runtimes treat 0 as "no such file".
@@ -30,50 +37,70 @@ impl fmt::Display for Place {
     }
 }
 
-/// What is said once for the whole image.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// `[image]`
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ImageSpec {
-    /// Repository without tag.
+    /// Repository without tag, such as ghcr.io/me/app. Required to push, and for full names in archives.
+    #[schemars(with = "Option<String>")]
     pub name: Option<Repository>,
-    /// At least one.
+    /// Tags; default: ["latest"].
+    #[schemars(with = "Option<Vec<String>>", extend("default" = ["latest"]))]
     pub tags: Vec<Tag>,
-    /// In the spec's order, each once.
+    /// The platforms of the image: os/arch or os/arch/variant.
+    #[schemars(with = "Vec<String>")]
     pub platforms: Vec<Platform>,
-    /// False publishes the manifest itself; only with one platform.
+    /// If false, publishes the manifest without an index; requires a single platform.
+    #[schemars(with = "Option<bool>", extend("default" = true))]
     pub index: bool,
-    /// The family of the manifests.
+    /// Media types of the manifests. Docker's support neither annotations nor zstd; podman reads health checks only from
+    /// them.
+    #[schemars(with = "Option<MediaTypes>", extend("default" = "oci"))]
     pub media_types: Family,
 }
 
-/// What the spec says for one platform.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What the spec says for one platform. Its JSON Schema has the keys of `[image]` that a platform may override.
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(description = "`[image]`", deny_unknown_fields, rename_all = "kebab-case")]
 pub struct PlatformSpec {
     /// The platform.
+    #[schemars(skip)]
     pub platform: Platform,
-    /// The base.
+    /// "scratch" (default), "oci:DIR[:TAG]", "oci-archive:FILE[:TAG]", or a registry's reference.
+    #[schemars(with = "Option<String>", extend("default" = "scratch"))]
     pub base: Base,
     /// The base as it is written, variables put in: its path is not joined to anything.
+    #[schemars(skip)]
     pub base_text: String,
-    /// Limit of the compressed size, base included.
+    /// Maximum compressed size of the image of each platform, including the base, such as "100MB".
+    #[schemars(rename = "max-size", with = "Option<TextOrInteger>")]
     pub max_size_bytes: Option<u64>,
-    /// Annotations of the manifest; those of the index are the ones that all platforms agree on.
+    /// How the layer of users, groups and directories is compressed.
+    #[schemars(flatten, with = "CompressionOfImage")]
+    pub compression: Compression,
+    /// Annotations of the index and of each manifest.
+    #[schemars(with = "Option<BTreeMap<String, String>>")]
     pub annotations: BTreeMap<String, String>,
-    /// Time of every file, in seconds since 1970.
-    pub mtime_s: i64,
-    /// Ignore file: `Some` where one is named or the default exists by name (the caller passes over a default one that
-    /// is not there).
+    /// Ignore file, relative to the spec.
+    #[schemars(with = "Option<String>", extend("default" = ".ocitectignore"))]
     pub ignore_file: IgnoreFile,
+    /// Time of every file, in seconds since 1970.
+    #[schemars(flatten, with = "FilesOfImage")]
+    pub mtime_s: i64,
     /// Users to be made, in order.
+    #[schemars(skip)]
     pub users: Vec<User>,
     /// Groups to be made, in order.
+    #[schemars(skip)]
     pub groups: Vec<Group>,
     /// Directories to be made or changed.
+    #[schemars(skip)]
     pub dirs: Vec<DirSpec>,
-    /// How the layer of users, groups and directories is compressed: what `[image]` says.
-    pub compression: Compression,
     /// Layers of this platform, lowest first: those whose `platforms` leave this one out are not here.
+    #[schemars(skip)]
     pub layers: Vec<LayerSpec>,
     /// `[check]`, for the check.
+    #[schemars(skip)]
     pub check: CheckSpec,
 }
 
@@ -219,69 +246,92 @@ pub enum NameOrId {
     Id(u64),
 }
 
-/// `[[users]]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// `[[users]]`
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct User {
     /// Login name.
     pub name: String,
-    /// Number.
+    /// Numeric user id.
+    #[schemars(with = "i64")]
     pub uid: u64,
-    /// Number of the primary group.
+    /// Numeric id of the primary group; default: the uid.
+    #[schemars(with = "Option<i64>")]
     pub gid: u64,
-    /// Name of the primary group.
+    /// Name of the primary group, which is created if it does not exist; default: the user's name.
+    #[schemars(with = "Option<String>")]
     pub group: String,
-    /// Home directory, absolute.
+    /// Home directory; default: /home/NAME.
+    #[schemars(with = "Option<String>")]
     pub home: String,
     /// Login shell.
+    #[schemars(with = "Option<String>", extend("default" = "/bin/sh"))]
     pub shell: String,
     /// Its position in the spec.
+    #[schemars(skip)]
     pub place: Place,
 }
 
-/// `[[groups]]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// `[[groups]]`
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Group {
-    /// Name.
+    /// Group name.
     pub name: String,
-    /// Number.
+    /// Numeric group id.
+    #[schemars(with = "i64")]
     pub gid: u64,
-    /// Login names.
+    /// Login names of the members.
+    #[schemars(with = "Option<Vec<String>>")]
     pub members: Vec<String>,
     /// Its position in the spec.
+    #[schemars(skip)]
     pub place: Place,
 }
 
-/// `[[dirs]]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// `[[dirs]]`
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(rename = "Dir", deny_unknown_fields, rename_all = "kebab-case")]
 pub struct DirSpec {
     /// Absolute path in the image.
     pub path: String,
-    /// Owner, where said.
+    /// Owner: user, user:group, by name or number.
+    #[schemars(with = "Option<OwnerText>")]
     pub owner: Option<Owner>,
-    /// Mode, where said.
+    /// Mode, octal; default: unchanged if the directory exists, otherwise 0755.
+    #[schemars(with = "Option<ModeText>")]
     pub mode: Option<u32>,
     /// Its position in the spec.
+    #[schemars(skip)]
     pub place: Place,
 }
 
-/// `[[layers]]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// `[[layers]]`
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(rename = "Layer", deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LayerSpec {
     /// Unique name.
     pub name: String,
-    /// What goes in.
+    /// Files to add.
+    #[schemars(with = "Option<Vec<FilesEntry>>")]
     pub files: Vec<FilesEntry>,
     /// Symbolic links.
+    #[schemars(with = "Option<Vec<LinkEntry>>")]
     pub links: Vec<LinkEntry>,
-    /// Absolute paths of the layers below that go away.
+    /// Absolute paths to remove from the base or from lower layers.
+    #[schemars(with = "Option<Vec<String>>")]
     pub remove: Vec<Remove>,
     /// The cascade down to this layer: what the layer says, else what the image says.
+    #[schemars(flatten, with = "FilesOfLayer")]
     pub ownership: Ownership,
     /// How it is compressed.
+    #[schemars(flatten, with = "CompressionOfLayer")]
     pub compression: Compression,
     /// Annotations of the layer's descriptor.
+    #[schemars(with = "Option<BTreeMap<String, String>>")]
     pub annotations: BTreeMap<String, String>,
     /// Its position in the spec.
+    #[schemars(skip)]
     pub place: Place,
 }
 
@@ -294,47 +344,63 @@ pub struct Remove {
     pub place: Place,
 }
 
-/// One entry of `links`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An entry of `links`.
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(rename = "Link", deny_unknown_fields, rename_all = "kebab-case")]
 pub struct LinkEntry {
-    /// Path of the link in the image.
+    /// Absolute path of the link in the image.
     pub path: String,
-    /// What it points to, verbatim.
+    /// Target of the link, verbatim.
     pub target: String,
-    /// Owner, where said here.
+    /// Owner: user, user:group, by name or number.
+    #[schemars(with = "Option<OwnerText>")]
     pub owner: Option<Owner>,
     /// Its position in the spec.
+    #[schemars(skip)]
     pub place: Place,
 }
 
-/// One entry of `files`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An entry of `files`.
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(rename = "Files", deny_unknown_fields, rename_all = "kebab-case")]
 pub struct FilesEntry {
-    /// Where it comes from.
+    /// A path or glob relative to the spec, or a path in an image: docker://REF#/path, oci:DIR[:TAG]#/path.
+    #[schemars(with = "String")]
     pub from: From,
     /// `from` as the spec writes it, variables put in, for messages.
+    #[schemars(skip)]
     pub from_text: String,
-    /// Where it goes: absolute; a final `/` counts.
+    /// Absolute path in the image. If it ends in /, a file is put into that directory.
     pub to: String,
-    /// gitignore patterns; what none of them matches is left out, where there is any.
+    /// gitignore patterns, relative to `from`, of files to pack; default: all files.
+    #[schemars(default)]
     pub include: Vec<String>,
-    /// gitignore patterns of what is left out.
+    /// gitignore patterns, relative to `from`, of files to exclude.
+    #[schemars(default)]
     pub exclude: Vec<String>,
-    /// Unpack archives.
+    /// Unpack an archive: tar, tar.gz, tar.zst, zip.
+    #[schemars(default)]
     pub unpack: bool,
-    /// Path components of an archive's members that are left out.
+    /// Number of leading path components to remove from the archive's members.
+    #[schemars(with = "Option<i64>", extend("minimum" = 0, "default" = 0))]
     pub strip: usize,
-    /// Patterns of files that become 0755.
+    /// Patterns of files that get mode 0755.
+    #[schemars(default)]
     pub executable: Vec<String>,
-    /// Keep the modes that an archive or an image stores.
+    /// Keep the modes stored in the archive or the image.
+    #[schemars(with = "Option<bool>", extend("default" = false))]
     pub keep_modes: bool,
     /// What this entry itself says, without the cascade.
+    #[schemars(flatten, with = "FilesOfEntry")]
     pub ownership: Ownership,
-    /// Names or patterns of extended attributes to carry from the disk.
+    /// Names or patterns of extended attributes to pack from the disk.
+    #[schemars(with = "Option<Vec<String>>")]
     pub xattrs: Vec<String>,
-    /// Capabilities of a single file, such as `cap_net_bind_service`, checked to be known.
+    /// Capabilities of a single file, such as cap_net_bind_service.
+    #[schemars(with = "Option<Vec<String>>")]
     pub capabilities: Vec<String>,
     /// Its position in the spec.
+    #[schemars(skip)]
     pub place: Place,
 }
 
@@ -357,71 +423,14 @@ pub enum From {
     },
 }
 
-/// `[config]`, with variables and `${base.NAME}` put in.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ConfigSpec {
-    /// Verbatim.
-    pub user: Option<String>,
-    /// Absolute path.
-    pub workdir: Option<String>,
-    /// `None` takes a variable of the base away.
-    pub env: BTreeMap<String, Option<String>>,
-    /// `None` takes a label of the base away.
-    pub labels: BTreeMap<String, Option<String>>,
-    /// `3000/tcp`.
-    pub ports: Vec<String>,
-    /// Absolute paths.
-    pub volumes: Vec<String>,
-    /// Such as `SIGTERM`.
-    pub stop_signal: Option<String>,
-    /// Names alone.
-    pub required_env: Vec<String>,
-    /// A list, or a string for the shell.
-    pub entrypoint: Option<Command>,
-    /// A list, or a string for the shell.
-    pub cmd: Option<Command>,
-    /// The shell of shell forms.
-    pub shell: Option<Vec<String>>,
-    /// The health check.
-    pub healthcheck: Option<Healthcheck>,
-}
-
-/// A command in exec form or in shell form.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
-    /// The words themselves.
-    Exec(Vec<String>),
-    /// One string, which is run by the shell.
-    Shell(String),
-}
-
-/// `[config] healthcheck`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Healthcheck {
-    /// `false`: none, not even the base's.
-    None,
-    /// A check; lengths of time in nanoseconds, as the config writes them.
-    Check {
-        /// `["CMD", …]` or `["CMD-SHELL", …]`.
-        test: Vec<String>,
-        /// Between two checks.
-        interval_ns: Option<u64>,
-        /// Of one check.
-        timeout_ns: Option<u64>,
-        /// In which failures do not count.
-        start_period_ns: Option<u64>,
-        /// Between two checks in the start period.
-        start_interval_ns: Option<u64>,
-        /// Failures in a row that make it unhealthy.
-        retries: Option<u64>,
-    },
-}
-
-/// `[check]`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// `[check]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, JsonSchema)]
+#[schemars(rename = "Check", deny_unknown_fields, rename_all = "kebab-case")]
 pub struct CheckSpec {
-    /// `code:pattern`, each split.
+    /// Findings to ignore, as code:pattern, such as "runs-as-root:/**".
+    #[schemars(with = "Option<Vec<String>>")]
     pub allow: Vec<(String, String)>,
-    /// Codes of warnings that are errors.
+    /// Codes of warnings to treat as errors.
+    #[schemars(with = "Option<Vec<String>>")]
     pub deny: Vec<String>,
 }

@@ -3,18 +3,15 @@
 //! The editor and the check use the same schema, so that they cannot differ. All problems are found in one pass, before
 //! variables are expanded.
 
-use std::ops::Range;
-
 use schemars::generate::SchemaSettings;
 use schemars::transform::{RecursiveTransform, Transform};
 use serde_json::{Map, Value};
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
 
 use super::alternatives::{Alternatives, HINT, found};
+use super::document::{Document, ONCE_IN_DOCUMENT, ONCE_IN_IMAGE};
 use super::error::Problem;
 use super::habits;
-use super::raw::{Document, ONCE_IN_DOCUMENT, ONCE_IN_IMAGE};
+use super::tree::{self, Node, Span};
 use crate::model::{escape, nearest};
 
 /// Returns the JSON Schema (draft 7) of `ocitect.toml`, generated from the types that read it.
@@ -79,18 +76,13 @@ fn remove_key(value: &mut Value, key: &str) {
 }
 
 /// Returns the problems of a document's keys and types.
-pub(super) fn check(document: &Spanned<DeTable<'_>>) -> Vec<Problem> {
+pub(super) fn check(document: &Node) -> Vec<Problem> {
     let root = hinted_schema();
     let mut check = Check {
         root: &root,
         problems: Vec::new(),
     };
-    check.table(
-        &Alternatives::of(&root, &root),
-        document.get_ref(),
-        &document.span(),
-        &mut Vec::new(),
-    );
+    check.table(&Alternatives::of(&root, &root), document, &mut Vec::new());
     check.problems
 }
 
@@ -100,26 +92,26 @@ struct Check<'a> {
 }
 
 impl<'a> Check<'a> {
-    fn value(&mut self, schema: &'a Value, value: &Spanned<DeValue<'_>>, path: &mut Vec<String>) {
+    fn value(&mut self, schema: &'a Value, value: &Node, path: &mut Vec<String>) {
         let alternatives = Alternatives::of(self.root, schema);
-        let matching = alternatives.matching(value.get_ref());
+        let matching = alternatives.matching(&value.value);
         if matching.is_empty() {
             let message = format!(
                 "`{}` has the wrong type: expected {}, found {}",
                 escape(path.join(".").as_bytes()),
                 alternatives.expected(),
-                found(value.get_ref())
+                found(&value.value)
             );
-            let problem = Problem::new(&value.span(), message);
+            let problem = Problem::new(&value.span, message);
             self.problems.push(match alternatives.hint {
                 Some(hint) => problem.help(hint),
                 None => problem,
             });
             return;
         }
-        match value.get_ref() {
-            DeValue::String(text) => self.word(&matching, text, &value.span(), path),
-            DeValue::Array(items) => {
+        match &value.value {
+            tree::Value::Text(text) => self.word(&matching, text, &value.span, path),
+            tree::Value::List(items) => {
                 for (item, schema) in items
                     .iter()
                     .flat_map(|item| matching.iter().filter_map(move |leaf| Some((item, leaf.get("items")?))))
@@ -127,23 +119,19 @@ impl<'a> Check<'a> {
                     self.value(schema, item, path);
                 }
             }
-            DeValue::Table(table) => {
-                self.table(
-                    &Alternatives {
-                        leaves: matching,
-                        hint: None,
-                    },
-                    table,
-                    &value.span(),
-                    path,
-                );
+            tree::Value::Table(_) => {
+                let alternatives = Alternatives {
+                    leaves: matching,
+                    hint: None,
+                };
+                self.table(&alternatives, value, path);
             }
             _ => {}
         }
     }
 
     /// Checks that a text is one of the words that the schema lists. Texts with variables are left to the second check.
-    fn word(&mut self, matching: &[&Map<String, Value>], text: &str, span: &Range<usize>, path: &[String]) {
+    fn word(&mut self, matching: &[&Map<String, Value>], text: &str, span: &Span, path: &[String]) {
         let mut words = Vec::new();
         for leaf in matching {
             match (leaf.get("const"), leaf.get("enum").and_then(Value::as_array)) {
@@ -167,12 +155,11 @@ impl<'a> Check<'a> {
         });
     }
 
-    fn table(&mut self, schema: &Alternatives<'a>, table: &DeTable<'_>, span: &Range<usize>, path: &mut Vec<String>) {
+    fn table(&mut self, schema: &Alternatives<'a>, table: &Node, path: &mut Vec<String>) {
         let Some(leaf) = schema.leaves.first() else { return };
         let properties = leaf.get("properties").and_then(Value::as_object);
         let mut has_unknown = false;
-        for (key, value) in table {
-            let name = key.get_ref().as_ref();
+        for (name, value) in table.entries() {
             let property = properties.and_then(|properties| properties.get(name));
             let others = leaf.get("additionalProperties").filter(|others| others.is_object());
             match property.or(others) {
@@ -182,7 +169,7 @@ impl<'a> Check<'a> {
                     path.pop();
                 }
                 None => {
-                    self.unknown_key(properties, name, &key.span(), path);
+                    self.unknown_key(properties, name, &value.key, path);
                     has_unknown = true;
                 }
             }
@@ -197,12 +184,12 @@ impl<'a> Check<'a> {
             .into_iter()
             .flatten()
             .filter_map(Value::as_str);
-        for name in required.filter(|name| !table.contains_key(*name)) {
+        for name in required.filter(|name| table.get(name).is_none()) {
             let message = match &path[..] {
                 [] => format!("the spec has no `{name}`"),
                 path => format!("`{}` has no `{name}`", escape(path.join(".").as_bytes())),
             };
-            let problem = Problem::new(span, message);
+            let problem = Problem::new(&table.span, message);
             self.problems.push(match required_help(name, path) {
                 Some(help) => problem.help(help),
                 None => problem,
@@ -210,13 +197,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn unknown_key(
-        &mut self,
-        properties: Option<&Map<String, Value>>,
-        name: &str,
-        span: &Range<usize>,
-        path: &[String],
-    ) {
+    fn unknown_key(&mut self, properties: Option<&Map<String, Value>>, name: &str, span: &Span, path: &[String]) {
         let known: Vec<&str> = properties.into_iter().flat_map(Map::keys).map(String::as_str).collect();
         let place = match path {
             [] => String::new(),

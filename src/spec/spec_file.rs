@@ -5,12 +5,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::config::ConfigSpec;
+use super::convert::{Context, Outside};
 use super::error::{Problem, SourceText, SpecError};
 use super::reading::read_bounded;
-use super::resolve::{self, Merged, Shared};
-use super::schema::{ConfigSpec, ImageSpec, PlatformSpec};
-use super::variables::Outside;
-use super::{env_file, foreign, shape};
+use super::resolve::{self, Merged};
+use super::schema::{ImageSpec, PlatformSpec};
+use super::{env_file, foreign, shape, tree};
 use crate::model::{Pipes, Platform, ShortNames, nearest};
 
 /// The name of the spec in a directory.
@@ -41,6 +42,8 @@ pub struct Spec {
     image: ImageSpec,
     /// The values for each of the image's platforms, in their order.
     platform_specs: Vec<Result<PlatformSpec, Problem>>,
+    /// `[config]` of each platform, before variables are expanded.
+    configs: Vec<Merged>,
     ignore_files: BTreeSet<PathBuf>,
     warnings: Vec<String>,
 }
@@ -80,36 +83,38 @@ impl Spec {
             _ => PathBuf::from("."),
         };
         let invalid = |problem| source.error(vec![problem]);
-        let document = resolve::parse_toml(text).map_err(|problem| invalid(named(problem, path, text)))?;
-        resolve::check_format(document.get_ref()).map_err(invalid)?;
+        let document = tree::parse(text).map_err(|problem| invalid(named(problem, path, text)))?;
+        resolve::check_format(&document).map_err(invalid)?;
         let problems = shape::check(&document);
         if !problems.is_empty() {
             return Err(source.error(problems));
         }
-        let env_files = resolve::env_files(document.get_ref(), &directory).map_err(invalid)?;
+        let env_files = resolve::env_files(&document, &directory).map_err(invalid)?;
         let outside = outside(inputs, &env_files)?;
-        // Checked before a dollar sign makes a name or a tag malformed.
-        let dollars = resolve::dollars(document.get_ref(), text).map_err(invalid)?;
-        if !dollars.errors.is_empty() {
-            return Err(source.error(dollars.errors));
-        }
-        let image = resolve::image(document.get_ref(), &outside, text).map_err(invalid)?;
-        let shared = Shared {
+        let context = Context {
             source: &source,
             directory: &directory,
             outside: &outside,
-            image: &image,
         };
+        // Checked before a dollar sign makes a name or a tag malformed.
+        let dollars = resolve::dollars(&document, context).map_err(invalid)?;
+        if !dollars.errors.is_empty() {
+            return Err(source.error(dollars.errors));
+        }
+        let image = resolve::image(&document, context).map_err(invalid)?;
         let merged = image
             .platforms
             .iter()
-            .map(|platform| Merged::new(shared, &document, platform))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(invalid)?;
-        check_variables(&merged, shared.outside, &source)?;
-        let warnings = check_dollars(&merged, &source)?;
-        let ignore_files = ignore_files(&merged, &directory);
-        let platform_specs = merged.iter().map(Merged::platform_spec).collect();
+            .map(|platform| Merged::new(context, &document, platform));
+        let mut merged = merged.collect::<Result<Vec<_>, _>>().map_err(invalid)?;
+        check_variables(&merged, context, &source)?;
+        let warnings = check_dollars(&merged, context, &source)?;
+        let ignore_files = ignore_files(&merged, context);
+        let platform_specs = merged
+            .iter()
+            .map(|merged| merged.platform_spec(context, &image))
+            .collect();
+        merged.iter_mut().for_each(Merged::keep_config);
         Ok(Self {
             source,
             directory,
@@ -117,6 +122,7 @@ impl Spec {
             outside,
             image,
             platform_specs,
+            configs: merged,
             ignore_files,
             warnings,
         })
@@ -178,16 +184,12 @@ impl Spec {
     /// Returns `[config]` for one platform of the spec. `${base.NAME}` is expanded from `base_env`, the environment of
     /// the base image.
     pub fn config(&self, platform: &Platform, base_env: &[(String, String)]) -> Result<ConfigSpec, SpecError> {
-        let platform = &self.image.platforms[self.position(platform)?];
-        let shared = Shared {
+        let context = Context {
             source: &self.source,
             directory: &self.directory,
             outside: &self.outside,
-            image: &self.image,
         };
-        // The merged document borrows from the text, so it cannot be kept from when the spec was parsed.
-        let config = resolve::parse_toml(&self.source.text)
-            .and_then(|document| Merged::new(shared, &document, platform)?.config_spec(base_env));
+        let config = self.configs[self.position(platform)?].config_spec(context, base_env);
         config.map_err(|problem| self.source.error(vec![problem]))
     }
 
@@ -203,14 +205,14 @@ impl Spec {
 }
 
 /// Checks that `--set` names known variables, and that every required variable is set on every platform.
-fn check_variables(merged: &[Merged<'_>], outside: &Outside, source: &Arc<SourceText>) -> Result<(), SpecError> {
+fn check_variables(merged: &[Merged], context: Context<'_>, source: &Arc<SourceText>) -> Result<(), SpecError> {
     let mut names = BTreeSet::new();
     let mut problems: Vec<Problem> = Vec::new();
     for merged in merged {
-        add_new(&mut problems, merged.unset_required());
+        add_new(&mut problems, merged.unset_required(context));
         names.extend(merged.vars.keys().map(String::as_str));
     }
-    if let Some(name) = outside.sets.keys().find(|name| !names.contains(name.as_str())) {
+    if let Some(name) = context.outside.sets.keys().find(|name| !names.contains(name.as_str())) {
         let help = match nearest(name, names.iter().copied()) {
             Some(near) => format!("did you mean {near}?"),
             None => "use a name that is declared in [vars]".to_owned(),
@@ -229,11 +231,11 @@ fn check_variables(merged: &[Merged<'_>], outside: &Outside, source: &Arc<Source
 }
 
 /// Checks values for a `$NAME` that is not expanded: an error if a variable is certainly intended, else a warning.
-fn check_dollars(merged: &[Merged<'_>], source: &Arc<SourceText>) -> Result<Vec<String>, SpecError> {
+fn check_dollars(merged: &[Merged], context: Context<'_>, source: &Arc<SourceText>) -> Result<Vec<String>, SpecError> {
     let mut errors = Vec::new();
     let mut warnings = Vec::new();
     for merged in merged {
-        let found = merged.dollars();
+        let found = merged.dollars(context);
         add_new(&mut errors, found.errors);
         add_new(&mut warnings, found.warnings);
     }
@@ -245,9 +247,9 @@ fn check_dollars(merged: &[Merged<'_>], source: &Arc<SourceText>) -> Result<Vec<
 }
 
 /// Returns the ignore files of all platforms, as far as their names are known.
-fn ignore_files(merged: &[Merged<'_>], directory: &Path) -> BTreeSet<PathBuf> {
-    let names = merged.iter().filter_map(Merged::ignore_file_name);
-    names.map(|name| directory.join(name)).collect()
+fn ignore_files(merged: &[Merged], context: Context<'_>) -> BTreeSet<PathBuf> {
+    let names = merged.iter().filter_map(|merged| merged.ignore_file_name(context));
+    names.map(|name| context.directory.join(name)).collect()
 }
 
 /// Adds the format of a text that is not TOML to the problem, if it is known.

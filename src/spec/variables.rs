@@ -7,17 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
-
-use super::at::Text;
-use super::choice::{Var, VarTable};
+use super::convert::{BUILT_IN, Outside, Var, VarTable};
 use super::error::Problem;
 use super::template::{self, Otherwise, Piece};
-use crate::model::{Platform, ShortNames, escape, nearest};
-
-/// Names that differ by platform and are defined without `[vars]`.
-pub(super) const BUILT_IN: [&str; 6] = ["os", "arch", "variant", "machine", "node_arch", "gnu_triplet"];
+use super::tree::{Node, Value};
+use crate::model::{Platform, escape, nearest};
 
 /// A Dockerfile's names for parts of the platform, and their equivalents in a spec ("Automatic platform ARGs in the
 /// global scope" of Docker's reference).
@@ -35,17 +29,6 @@ pub(super) fn written_here(name: &str) -> Option<String> {
         .find(|(known, _)| *known == name)
         .map(|(_, ours)| (*ours).to_owned());
     of_dockerfiles.or_else(|| BUILT_IN.contains(&name).then(|| format!("${{{name}}}")))
-}
-
-/// The variables that do not depend on the platform: those from the command line, the environment and env-files.
-#[derive(Default, Clone)]
-pub(super) struct Outside {
-    /// `--set`, which takes precedence over all others.
-    pub(super) sets: BTreeMap<String, String>,
-    /// The environment, and with lower precedence the env-files.
-    pub(super) environment: BTreeMap<String, String>,
-    /// Suggestions for a base image without a registry.
-    pub(super) short_names: ShortNames,
 }
 
 /// Greatest number of variables that the expansion of one string may use. Otherwise defaults that refer to each other
@@ -114,29 +97,16 @@ impl Fault {
 }
 
 impl Variables<'_> {
-    /// Expands variables in all strings of `table`. Keys are not changed; dates become strings.
-    pub(super) fn expand_table(&self, table: &mut DeTable<'_>, source: &str) -> Result<(), Problem> {
-        let keys: Vec<String> = table.keys().map(|key| key.get_ref().to_string()).collect();
-        for key in keys {
-            if let Some(value) = table.get_mut(key.as_str()) {
-                self.expand_value(value, source)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn expand_value(&self, value: &mut Spanned<DeValue<'_>>, source: &str) -> Result<(), Problem> {
-        let span = value.span();
-        match value.get_mut() {
-            DeValue::String(text) => {
-                if text.contains('$') {
-                    *text = self.expand(text, &span, source)?.into();
-                }
-            }
-            DeValue::Array(items) => items.iter_mut().try_for_each(|item| self.expand_value(item, source))?,
-            DeValue::Table(table) => self.expand_table(table, source)?,
-            DeValue::Datetime(time) => *value.get_mut() = DeValue::String(time.to_string().into()),
-            DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) => {}
+    /// Expands variables in all strings of `value`. Keys are not changed; dates become strings.
+    pub(super) fn expand_all(&self, node: &mut Node, source: &str) -> Result<(), Problem> {
+        match &mut node.value {
+            Value::Text(text) if text.contains('$') => *text = self.expand(text, &node.span, source)?,
+            Value::List(items) => items.iter_mut().try_for_each(|item| self.expand_all(item, source))?,
+            Value::Table(table) => table
+                .values_mut()
+                .try_for_each(|value| self.expand_all(value, source))?,
+            Value::Time(time) => node.value = Value::Text(std::mem::take(time)),
+            Value::Text(_) | Value::Integer(_) | Value::Float | Value::Boolean(_) => {}
         }
         Ok(())
     }
@@ -230,11 +200,11 @@ impl Variables<'_> {
             ..
         })) = self.vars.get(name)
         {
-            let fault = Fault::new(range, required_is_unset(name, env.as_ref()));
-            return if required.value.is_empty() {
+            let fault = Fault::new(range, required_is_unset(name, env.as_deref()));
+            return if required.is_empty() {
                 fault
             } else {
-                fault.help(escape(required.value.as_bytes()))
+                fault.help(escape(required.as_bytes()))
             };
         }
         if let Some(name_in_base) = name.strip_prefix("base.") {
@@ -244,7 +214,7 @@ impl Variables<'_> {
         }
         let mut help = String::new();
         if let Some(Var::Table(VarTable { env: Some(env), .. })) = self.vars.get(name) {
-            let _ = write!(help, "set {} in the environment, or ", escape(env.value.as_bytes()));
+            let _ = write!(help, "set {} in the environment, or ", escape(env.as_bytes()));
         }
         help.push_str(&container_hint(name));
         Fault::new(range, format!("the variable `{name}` has no value and no default")).help(help)
@@ -284,12 +254,12 @@ impl Variables<'_> {
                     .map_or_else(|| self.own_text(name, text, range, walk), |set| Ok(set.clone()))
                     .map(Some);
             }
-            Var::Table(table) => (table.env.as_ref(), table.default.as_ref()),
+            Var::Table(table) => (table.env.as_deref(), table.default.as_deref()),
         };
-        let given = set.or_else(|| self.outside.environment.get(&env?.value));
+        let given = set.or_else(|| self.outside.environment.get(env?));
         match (given, own) {
             (Some(given), _) if !given.is_empty() => Ok(Some(given.clone())),
-            (_, Some(default)) => self.own_text(name, &default.value, range, walk).map(Some),
+            (_, Some(default)) => self.own_text(name, default, range, walk).map(Some),
             (given, None) => Ok(given.cloned()),
         }
     }
@@ -349,12 +319,12 @@ impl Variables<'_> {
 
 /// Returns the message that a required variable is unset or empty. It includes the name in the environment if that
 /// differs.
-pub(super) fn required_is_unset(name: &str, env: Option<&Text>) -> String {
+pub(super) fn required_is_unset(name: &str, env: Option<&str>) -> String {
     match env {
-        Some(env) if env.value != name => {
+        Some(env) if env != name => {
             format!(
                 "the required variable `{name}` is not set (in the environment: {})",
-                escape(env.value.as_bytes())
+                escape(env.as_bytes())
             )
         }
         _ => format!("the required variable `{name}` is not set"),

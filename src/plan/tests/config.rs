@@ -1,7 +1,7 @@
 //! The config, from base to image.
 
 use super::*;
-use crate::spec::{Command, Healthcheck};
+use crate::spec::{Command, HealthTest, Healthcheck};
 
 fn merged(base_config: Value, config: ConfigSpec) -> Value {
     let mut input = input(Some(base_with(
@@ -167,14 +167,14 @@ fn shell_forms_use_the_specs_shell_else_the_bases_else_sh() {
 
 #[test]
 fn a_health_check_is_written_as_docker_writes_it() {
-    let healthcheck = Some(Healthcheck::Check {
+    let healthcheck = Some(Healthcheck::Check(HealthTest {
         test: vec!["CMD".to_owned(), "/check".to_owned()],
         interval_ns: Some(30_000_000_000),
         timeout_ns: Some(10_000_000_000),
         start_period_ns: Some(40_000_000_000),
         start_interval_ns: Some(1_000_000),
         retries: Some(3),
-    });
+    }));
     let base = json!({ "Healthcheck": { "Test": ["CMD-SHELL", "x"], "Retries": 9 } });
     let found = merged(
         base,

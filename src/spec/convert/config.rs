@@ -1,12 +1,11 @@
-//! Converts `[config]`: how the image runs.
+//! Reads `[config]`: how the image runs.
 
 use std::collections::BTreeMap;
 
-use super::super::at::{At, Text};
-use super::super::choice::{self, HealthcheckChoice, PortText, TextOrFalse};
 use super::super::error::Problem;
-use super::super::raw;
-use super::super::{Command, ConfigSpec, Healthcheck};
+use super::super::tree::{Span, Value};
+use super::super::{Command, ConfigSpec, HealthTest, Healthcheck};
+use super::context::Input;
 use super::values::{duration_ns, image_path};
 use crate::model::{escape, nearest};
 
@@ -23,64 +22,60 @@ const SIGNALS: [&str; 35] = [
 /// Protocols of ports. image-spec (config.md "ExposedPorts") defines tcp and udp; Docker and podman also accept sctp.
 const PROTOCOLS: [&str; 3] = ["tcp", "udp", "sctp"];
 
-/// Converts `[config]` after variables are expanded.
-pub(in super::super) fn config(config: &raw::Config) -> Result<ConfigSpec, Problem> {
+/// Reads `[config]` after variables are expanded.
+pub(in super::super) fn config(config: Input<'_>) -> Result<ConfigSpec, Problem> {
     Ok(ConfigSpec {
-        user: config.user.as_ref().map(without_nul).transpose()?,
-        workdir: config.workdir.as_ref().map(image_path).transpose()?,
-        env: env(&config.env)?,
-        labels: labels(&config.labels)?,
-        ports: config.ports.iter().map(port).collect::<Result<_, _>>()?,
-        volumes: config.volumes.iter().map(image_path).collect::<Result<_, _>>()?,
-        stop_signal: config.stop_signal.as_ref().map(stop_signal).transpose()?,
-        required_env: config.required_env.iter().map(required_env).collect::<Result<_, _>>()?,
-        entrypoint: config.entrypoint.as_ref().map(command).transpose()?,
-        cmd: config.cmd.as_ref().map(command).transpose()?,
-        shell: config.shell.as_ref().map(shell).transpose()?,
-        healthcheck: config.healthcheck.as_ref().map(healthcheck).transpose()?,
+        user: config.optional("user", without_nul)?,
+        workdir: config.optional("workdir", image_path)?,
+        env: config.optional("env", env)?.unwrap_or_default(),
+        labels: config.optional("labels", labels)?.unwrap_or_default(),
+        ports: config.list_of("ports", port)?,
+        volumes: config.list_of("volumes", image_path)?,
+        stop_signal: config.optional("stop-signal", stop_signal)?,
+        required_env: config.list_of("required-env", required_env)?,
+        entrypoint: config.optional("entrypoint", command)?,
+        cmd: config.optional("cmd", command)?,
+        shell: config.optional("shell", shell)?,
+        healthcheck: config.optional("healthcheck", healthcheck)?,
     })
 }
 
-fn without_nul(text: &Text) -> Result<String, Problem> {
-    if text.value.contains('\0') {
-        Err(Problem::new(&text.span, "a NUL character is not allowed here"))
+fn without_nul(input: Input<'_>) -> Result<String, Problem> {
+    let text = input.string()?;
+    if text.contains('\0') {
+        Err(input.problem("a NUL character is not allowed here"))
     } else {
-        Ok(text.value.clone())
+        Ok(text)
     }
 }
 
-fn env(env: &At<BTreeMap<String, TextOrFalse>>) -> Result<BTreeMap<String, Option<String>>, Problem> {
-    for (name, value) in &env.value {
+/// Reads a value, or `false` to remove the one of the base.
+fn text_or_false(input: Input<'_>) -> Result<Option<String>, Problem> {
+    match input.node.value {
+        Value::Boolean(false) => Ok(None),
+        _ => input.string().map(Some),
+    }
+}
+
+fn env(input: Input<'_>) -> Result<BTreeMap<String, Option<String>>, Problem> {
+    let env = input.map(text_or_false)?;
+    for (name, value) in &env {
         if !is_env_name(name) {
-            return Err(env_name_problem(name, &env.span));
+            return Err(env_name_problem(name, &input.node.span));
         }
-        if matches!(value, TextOrFalse::Text(text) if text.contains('\0')) {
-            return Err(Problem::new(
-                &env.span,
-                format!("the value of `{}` contains a NUL character", escape(name.as_bytes())),
-            ));
+        if value.as_ref().is_some_and(|text| text.contains('\0')) {
+            let message = format!("the value of `{}` contains a NUL character", escape(name.as_bytes()));
+            return Err(input.problem(message));
         }
     }
-    Ok(optional(env))
-}
-
-fn optional(table: &At<BTreeMap<String, TextOrFalse>>) -> BTreeMap<String, Option<String>> {
-    let value = |value: &TextOrFalse| match value {
-        TextOrFalse::Text(text) => Some(text.clone()),
-        TextOrFalse::False(_) => None,
-    };
-    table
-        .value
-        .iter()
-        .map(|(name, text)| (name.clone(), value(text)))
-        .collect()
+    Ok(env)
 }
 
 fn is_env_name(name: &str) -> bool {
     !name.is_empty() && !name.contains(['=', '\0'])
 }
 
-fn env_name_problem(name: &str, span: &std::ops::Range<usize>) -> Problem {
+fn env_name_problem(name: &str, span: &Span) -> Problem {
     let message = format!(
         "\"{}\" is not a valid name of an environment variable",
         escape(name.as_bytes())
@@ -88,42 +83,42 @@ fn env_name_problem(name: &str, span: &std::ops::Range<usize>) -> Problem {
     Problem::new(span, message).help("a name must not be empty or contain =")
 }
 
-fn required_env(text: &Text) -> Result<String, Problem> {
+fn required_env(input: Input<'_>) -> Result<String, Problem> {
+    let name = input.string()?;
     // A label joins the names, so white space and commas are not allowed in them.
-    if is_env_name(&text.value)
-        && !text
-            .value
-            .contains(|character: char| character == ',' || character.is_whitespace())
-    {
-        Ok(text.value.clone())
+    if is_env_name(&name) && !name.contains(|character: char| character == ',' || character.is_whitespace()) {
+        Ok(name)
     } else {
-        Err(env_name_problem(&text.value, &text.span))
+        Err(env_name_problem(&name, &input.node.span))
     }
 }
 
-fn labels(labels: &At<BTreeMap<String, TextOrFalse>>) -> Result<BTreeMap<String, Option<String>>, Problem> {
-    if labels.value.contains_key("") {
-        Err(Problem::new(&labels.span, "the name of a label is empty"))
+fn labels(input: Input<'_>) -> Result<BTreeMap<String, Option<String>>, Problem> {
+    let labels = input.map(text_or_false)?;
+    if labels.contains_key("") {
+        Err(input.problem("the name of a label is empty"))
     } else {
-        Ok(optional(labels))
+        Ok(labels)
     }
 }
 
-/// Parses `3000` or `3000/udp`; the default protocol is tcp.
-fn port(port: &At<PortText>) -> Result<String, Problem> {
-    let (number, protocol) = port.value.0.split_once('/').unwrap_or((&port.value.0, "tcp"));
+/// Reads `3000` or `3000/udp`; the default protocol is tcp.
+fn port(input: Input<'_>) -> Result<String, Problem> {
+    let text = input.text()?;
+    let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
     let is_number = !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit());
     match number.parse::<u16>() {
         Ok(number @ 1..) if is_number && PROTOCOLS.contains(&protocol) => Ok(format!("{number}/{protocol}")),
-        _ => Err(Problem::new(&port.span, "not a valid port").help(
+        _ => input.refuse(
+            "not a valid port",
             "write a port from 1 to 65535 with an optional protocol: \"3000\", \"53/udp\"; list each port of a range",
-        )),
+        ),
     }
 }
 
-/// Parses a signal like Docker and podman: a name in any case, with or without SIG, or a number.
-fn stop_signal(text: &Text) -> Result<String, Problem> {
-    let signal = &text.value;
+/// Reads a signal like Docker and podman: a name in any case, with or without SIG, or a number.
+fn stop_signal(input: Input<'_>) -> Result<String, Problem> {
+    let signal = input.string()?;
     let upper = signal.to_ascii_uppercase();
     let name = upper.strip_prefix("SIG").unwrap_or(&upper);
     let is_number = signal.bytes().all(|byte| byte.is_ascii_digit())
@@ -131,13 +126,15 @@ fn stop_signal(text: &Text) -> Result<String, Problem> {
             .parse::<u32>()
             .is_ok_and(|number| (1..=MAX_SIGNAL).contains(&number));
     if is_number || SIGNALS.contains(&name) || is_real_time(name) {
-        return Ok(signal.clone());
+        return Ok(signal);
     }
-    let problem = Problem::new(&text.span, "not a Linux signal");
-    Err(problem.help(match nearest(name, SIGNALS) {
-        Some(near) => format!("did you mean SIG{near}?"),
-        None => format!("such as \"SIGTERM\", \"SIGRTMIN+3\", or a number from 1 to {MAX_SIGNAL}"),
-    }))
+    input.refuse(
+        "not a Linux signal",
+        match nearest(name, SIGNALS) {
+            Some(near) => format!("did you mean SIG{near}?"),
+            None => format!("such as \"SIGTERM\", \"SIGRTMIN+3\", or a number from 1 to {MAX_SIGNAL}"),
+        },
+    )
 }
 
 /// Returns `true` for `RTMIN`, `RTMIN+1` to `RTMIN+15`, `RTMAX-14` to `RTMAX-1` and `RTMAX`, the names that Docker
@@ -154,59 +151,59 @@ fn is_real_time(name: &str) -> bool {
     }
 }
 
-fn command(command: &At<choice::Command>) -> Result<Command, Problem> {
-    match &command.value {
-        choice::Command::Shell(text) if text.trim().is_empty() => {
-            Err(Problem::new(&command.span, "the command is empty").help("write an empty list, [], for no command"))
-        }
-        choice::Command::Shell(text) if text.contains('\0') => {
-            Err(Problem::new(&command.span, "a NUL character is not allowed here"))
-        }
-        choice::Command::Shell(text) => Ok(Command::Shell(text.clone())),
-        choice::Command::Exec(words) => Ok(Command::Exec(words.iter().map(without_nul).collect::<Result<_, _>>()?)),
-    }
-}
-
-fn shell(shell: &At<Vec<String>>) -> Result<Vec<String>, Problem> {
-    match shell.value.first() {
-        Some(program) if !program.is_empty() => Ok(shell.value.clone()),
-        _ => Err(Problem::new(&shell.span, "a shell needs at least one word").help("such as [\"/bin/sh\", \"-c\"]")),
-    }
-}
-
-fn healthcheck(healthcheck: &At<HealthcheckChoice>) -> Result<Healthcheck, Problem> {
-    let HealthcheckChoice::Table(table) = &healthcheck.value else {
-        return Ok(Healthcheck::None);
+fn command(input: Input<'_>) -> Result<Command, Problem> {
+    let Some(text) = input.node.as_text() else {
+        return input.list(without_nul).map(Command::Exec);
     };
-    let Some(test) = &table.test else {
-        return Err(Problem::new(&healthcheck.span, "`healthcheck` has no `test`")
-            .help("write `healthcheck = false` to remove the health check of the base"));
+    if text.trim().is_empty() {
+        return input.refuse("the command is empty", "write an empty list, [], for no command");
+    }
+    without_nul(input).map(Command::Shell)
+}
+
+fn shell(input: Input<'_>) -> Result<Vec<String>, Problem> {
+    let words = input.list(Input::string)?;
+    match words.first() {
+        Some(program) if !program.is_empty() => Ok(words),
+        _ => input.refuse("a shell needs at least one word", "such as [\"/bin/sh\", \"-c\"]"),
+    }
+}
+
+fn healthcheck(input: Input<'_>) -> Result<Healthcheck, Problem> {
+    if let Value::Boolean(false) = input.node.value {
+        return Ok(Healthcheck::None);
+    }
+    let Some(test) = input.get("test") else {
+        return input.refuse(
+            "`healthcheck` has no `test`",
+            "write `healthcheck = false` to remove the health check of the base",
+        );
     };
     let Some(test) = health_test(test)? else {
         return Ok(Healthcheck::None);
     };
-    let retries = table.retries.as_ref().map(|retries| {
-        u64::try_from(retries.value).map_err(|_| Problem::new(&retries.span, "`retries` must be 0 or more"))
-    });
-    let duration = |text: &Option<At<choice::DurationText>>| text.as_ref().map(duration_ns).transpose();
-    Ok(Healthcheck::Check {
+    Ok(Healthcheck::Check(HealthTest {
         test,
-        interval_ns: duration(&table.interval)?,
-        timeout_ns: duration(&table.timeout)?,
-        start_period_ns: duration(&table.start_period)?,
-        start_interval_ns: duration(&table.start_interval)?,
-        retries: retries.transpose()?,
-    })
+        retries: input.optional("retries", retries)?,
+        interval_ns: input.optional("interval", duration_ns)?,
+        timeout_ns: input.optional("timeout", duration_ns)?,
+        start_period_ns: input.optional("start-period", duration_ns)?,
+        start_interval_ns: input.optional("start-interval", duration_ns)?,
+    }))
+}
+
+fn retries(input: Input<'_>) -> Result<u64, Problem> {
+    u64::try_from(input.integer()?).map_err(|_| input.problem("`retries` must be 0 or more"))
 }
 
 /// Returns the test in the config's form; `None` for `["NONE"]`.
-fn health_test(test: &At<choice::Command>) -> Result<Option<Vec<String>>, Problem> {
+fn health_test(test: Input<'_>) -> Result<Option<Vec<String>>, Problem> {
     let words = match command(test)? {
         Command::Shell(text) => return Ok(Some(vec!["CMD-SHELL".to_owned(), text])),
         Command::Exec(words) => words,
     };
     let problem = |message: &str| {
-        Problem::new(&test.span, message)
+        test.problem(message)
             .help("write [\"CMD\", \"/program\", …], [\"CMD-SHELL\", \"command\"], [\"NONE\"], or a string")
     };
     match (words.first().map(String::as_str), words.len()) {

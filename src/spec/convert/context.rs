@@ -1,31 +1,167 @@
-//! What every conversion needs of the spec.
+//! A value that is read, with what its meaning depends on.
 
-use std::ops::Range;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::super::Place;
 use super::super::error::{Problem, SourceText};
+use super::super::tree::{Node, Span, Value};
 use crate::model::{ImageName, ReferenceError, ShortNames};
 
-/// The context of every conversion.
+/// What the meaning of a value depends on.
 #[derive(Clone, Copy)]
 pub(in super::super) struct Context<'a> {
     /// The spec's text and name.
     pub(in super::super) source: &'a SourceText,
     /// The spec's directory, which its paths are relative to.
     pub(in super::super) directory: &'a Path,
-    /// Suggestions for names without a registry.
-    pub(in super::super) short_names: &'a ShortNames,
+    /// What comes from outside of the spec.
+    pub(in super::super) outside: &'a Outside,
 }
 
-impl Context<'_> {
-    pub(super) fn place(&self, span: &Range<usize>) -> Place {
-        self.source.place(span)
+/// The variables that do not depend on the platform: those from the command line, the environment and env-files.
+#[derive(Default, Clone)]
+pub(in super::super) struct Outside {
+    /// `--set`, which takes precedence over all others.
+    pub(in super::super) sets: BTreeMap<String, String>,
+    /// The environment, and with lower precedence the env-files.
+    pub(in super::super) environment: BTreeMap<String, String>,
+    /// Suggestions for a base image without a registry.
+    pub(in super::super) short_names: ShortNames,
+}
+
+/// A value that is read. Its keys and types are checked against the schema before, so that a wrong type here is a
+/// value that the schema does not describe, such as an integer of more than 64 bits.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Input<'a> {
+    pub(super) node: &'a Node,
+    pub(super) context: Context<'a>,
+}
+
+impl<'a> Input<'a> {
+    pub(in super::super) fn new(node: &'a Node, context: Context<'a>) -> Self {
+        Self { node, context }
+    }
+
+    /// Refuses the value, and says what to write.
+    pub(super) fn refuse<T>(self, message: impl Into<String>, help: impl Into<String>) -> Result<T, Problem> {
+        Err(self.problem(message).help(help))
+    }
+
+    pub(super) fn problem(self, message: impl Into<String>) -> Problem {
+        Problem::new(&self.node.span, message)
+    }
+
+    fn wrong_type<T>(self, expected: &str) -> Result<T, Problem> {
+        Err(self.problem(format!("expected {expected}")))
+    }
+
+    pub(super) fn text(self) -> Result<&'a str, Problem> {
+        self.node.as_text().map_or_else(|| self.wrong_type("a string"), Ok)
+    }
+
+    pub(super) fn string(self) -> Result<String, Problem> {
+        self.text().map(str::to_owned)
+    }
+
+    pub(super) fn integer(self) -> Result<i64, Problem> {
+        let Value::Integer(number) = self.node.value else {
+            return self.wrong_type("an integer");
+        };
+        i64::try_from(number).map_err(|_| self.problem(format!("invalid value: integer `{number}`, expected i64")))
+    }
+
+    pub(super) fn boolean(self) -> Result<bool, Problem> {
+        match self.node.value {
+            Value::Boolean(value) => Ok(value),
+            _ => self.wrong_type("true or false"),
+        }
+    }
+
+    pub(super) fn list<T>(self, read: impl Fn(Self) -> Result<T, Problem>) -> Result<Vec<T>, Problem> {
+        let items = self.node.items().iter();
+        items.map(|node| read(Self { node, ..self })).collect()
+    }
+
+    pub(super) fn map<T>(self, read: impl Fn(Self) -> Result<T, Problem>) -> Result<BTreeMap<String, T>, Problem> {
+        let entries = self.node.entries();
+        entries
+            .map(|(key, node)| Ok((key.to_owned(), read(Self { node, ..self })?)))
+            .collect()
+    }
+
+    /// Returns the value of a key of this table.
+    pub(super) fn get(self, key: &str) -> Option<Self> {
+        self.node.get(key).map(|node| Self { node, ..self })
+    }
+
+    pub(super) fn required<T>(self, key: &str, read: impl Fn(Self) -> Result<T, Problem>) -> Result<T, Problem> {
+        let value = self
+            .get(key)
+            .ok_or_else(|| self.problem(format!("`{key}` is missing")))?;
+        read(value)
+    }
+
+    pub(super) fn optional<T>(
+        self,
+        key: &str,
+        read: impl Fn(Self) -> Result<T, Problem>,
+    ) -> Result<Option<T>, Problem> {
+        self.get(key).map(read).transpose()
+    }
+
+    /// Returns the items of a key's list; none if the key is missing.
+    pub(super) fn items(self, key: &str) -> Vec<Self> {
+        let items = self.node.get(key).map_or(&[][..], Node::items);
+        items.iter().map(|node| Self { node, ..self }).collect()
+    }
+
+    /// Reads the items of a key's list; none if the key is missing.
+    pub(super) fn list_of<T>(self, key: &str, read: impl Fn(Self) -> Result<T, Problem>) -> Result<Vec<T>, Problem> {
+        self.items(key).into_iter().map(read).collect()
+    }
+
+    /// Returns the place of a key's value in the text; that of this table if the key is missing.
+    pub(super) fn span_of(self, key: &str) -> &'a Span {
+        &self.node.get(key).unwrap_or(self.node).span
+    }
+
+    pub(super) fn place_of(self, key: &str) -> Place {
+        self.context.source.place(self.span_of(key))
+    }
+
+    pub(super) fn place(self) -> Place {
+        self.context.source.place(&self.node.span)
+    }
+
+    /// Parses the name of a base image or of an image that files are copied from. Docker archives are refused.
+    pub(super) fn image_name(self, text: &str) -> Result<ImageName, Problem> {
+        if text.contains('\0') {
+            return Err(self.problem("the name of an image must not contain a NUL character"));
+        }
+        match text.parse() {
+            Ok(ImageName::DockerArchive { .. }) => self.refuse(
+                "a docker-archive cannot be used here",
+                "convert it to a layout first: ocitect copy docker-archive:FILE oci:DIR",
+            ),
+            Ok(name) => Ok(self.joined(name)),
+            Err(error) => {
+                let problem = Problem::of(&self.node.span, &error);
+                let question = match &error {
+                    ReferenceError::NoRegistry(name) => self.context.outside.short_names.question(name),
+                    ReferenceError::Tag(_) | ReferenceError::Malformed { .. } => None,
+                };
+                Err(match question {
+                    Some(question) => problem.help(question),
+                    None => problem,
+                })
+            }
+        }
     }
 
     /// Joins the paths of layouts and archives to the spec's directory.
-    fn joined(&self, name: ImageName) -> ImageName {
-        let join = |path: &Path| self.directory.join(path);
+    fn joined(self, name: ImageName) -> ImageName {
+        let join = |path: &Path| self.context.directory.join(path);
         match name {
             ImageName::Layout { path, selector } => ImageName::Layout {
                 path: join(&path),
@@ -40,32 +176,6 @@ impl Context<'_> {
                 selector,
             },
             registry @ ImageName::Registry(_) => registry,
-        }
-    }
-
-    /// Parses the name of a base image or of an image that files are copied from. Docker archives are refused.
-    pub(super) fn image_name(&self, text: &str, span: &Range<usize>) -> Result<ImageName, Problem> {
-        if text.contains('\0') {
-            return Err(Problem::new(
-                span,
-                "the name of an image must not contain a NUL character",
-            ));
-        }
-        match text.parse() {
-            Ok(ImageName::DockerArchive { .. }) => Err(Problem::new(span, "a docker-archive cannot be used here")
-                .help("convert it to a layout first: ocitect copy docker-archive:FILE oci:DIR")),
-            Ok(name) => Ok(self.joined(name)),
-            Err(error) => {
-                let problem = Problem::of(span, &error);
-                let question = match &error {
-                    ReferenceError::NoRegistry(name) => self.short_names.question(name),
-                    ReferenceError::Tag(_) | ReferenceError::Malformed { .. } => None,
-                };
-                Err(match question {
-                    Some(question) => problem.help(question),
-                    None => problem,
-                })
-            }
         }
     }
 }

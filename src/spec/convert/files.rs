@@ -1,127 +1,108 @@
-//! Converts an entry of `files`.
+//! Reads an entry of `files`.
 
-use std::ops::Range;
-
-use super::super::at::{At, Text};
 use super::super::error::Problem;
-use super::super::raw;
 use super::super::{FilesEntry, From};
-use super::context::Context;
+use super::context::Input;
 use super::inherited::ownership;
-use super::values::image_path;
+use super::values::{image_path, parse_image_path};
 use crate::model::{capability, escape, nearest, xattr_pattern_owner};
 
 /// Prefixes of a `from` that names an image.
 const IMAGE_PREFIXES: [&str; 4] = ["docker://", "oci:", "oci-archive:", "docker-archive:"];
 
-/// Converts and checks an entry by itself. Whether its source exists is checked when it is listed.
-pub(super) fn entry(context: Context<'_>, entry: &At<raw::Files>) -> Result<FilesEntry, Problem> {
-    let files = &entry.value;
-    let from = from(context, &files.from)?;
-    check_combinations(files, matches!(from, From::Image { .. }))?;
-    Ok(FilesEntry {
-        from,
-        from_text: files.from.value.clone(),
-        to: image_path(&files.to)?,
-        include: files.include.clone(),
-        exclude: files.exclude.clone(),
-        unpack: files.unpack,
-        strip: files.strip.as_ref().map_or(Ok(0), strip)?,
-        executable: files.executable.clone(),
-        keep_modes: files.keep_modes.as_ref().is_some_and(|keep| keep.value),
-        ownership: ownership(files.owner.as_ref(), files.mode.as_ref(), files.dir_mode.as_ref())?,
-        xattrs: files
-            .xattrs
-            .as_ref()
-            .map(|xattrs| xattrs.value.clone())
-            .unwrap_or_default(),
-        capabilities: files.capabilities.iter().map(capability).collect::<Result<_, _>>()?,
-        place: context.place(&files.from.span),
-    })
+/// Reads and checks an entry by itself. Whether its source exists is checked when it is listed.
+pub(super) fn entry(input: Input<'_>) -> Result<FilesEntry, Problem> {
+    let entry = FilesEntry {
+        from: input.required("from", from)?,
+        from_text: input.required("from", Input::string)?,
+        to: input.required("to", image_path)?,
+        include: input.list_of("include", Input::string)?,
+        exclude: input.list_of("exclude", Input::string)?,
+        unpack: input.optional("unpack", Input::boolean)?.unwrap_or_default(),
+        strip: input.optional("strip", strip)?.unwrap_or_default(),
+        executable: input.list_of("executable", Input::string)?,
+        keep_modes: input.optional("keep-modes", Input::boolean)?.unwrap_or_default(),
+        ownership: ownership(input)?,
+        xattrs: input.list_of("xattrs", Input::string)?,
+        capabilities: input.list_of("capabilities", capability)?,
+        place: input.place_of("from"),
+    };
+    check_combinations(&entry, input)?;
+    Ok(entry)
 }
 
 /// Refuses keys that would have no effect.
-fn check_combinations(files: &raw::Files, is_image: bool) -> Result<(), Problem> {
-    let refuse = |span: &Range<usize>, message: &str, help: &str| Err(Problem::new(span, message).help(help));
-    if files.unpack && is_image {
+fn check_combinations(entry: &FilesEntry, input: Input<'_>) -> Result<(), Problem> {
+    let refuse = |key: &str, message: &str, help: &str| Err(Problem::new(input.span_of(key), message).help(help));
+    let is_image = matches!(entry.from, From::Image { .. });
+    if entry.unpack && is_image {
         let help = "extract the archive from the image first";
-        return refuse(&files.from.span, "an archive inside an image cannot be unpacked", help);
+        return refuse("from", "an archive inside an image cannot be unpacked", help);
     }
-    if let Some(strip) = files.strip.as_ref().filter(|_| !files.unpack) {
-        return refuse(&strip.span, "`strip` requires `unpack`", "set unpack = true");
+    if input.get("strip").is_some() && !entry.unpack {
+        return refuse("strip", "`strip` requires `unpack`", "set unpack = true");
     }
-    if let Some(keep) = files
-        .keep_modes
-        .as_ref()
-        .filter(|keep| keep.value && !files.unpack && !is_image)
-    {
+    if entry.keep_modes && !entry.unpack && !is_image {
         let message = "`keep-modes` requires `unpack` or files from an image";
         let help = "use `executable`, `mode` or `dir-mode`: modes on the disk differ between machines";
-        return refuse(&keep.span, message, help);
+        return refuse("keep-modes", message, help);
     }
-    if let Some(xattrs) = files
-        .xattrs
-        .as_ref()
-        .filter(|xattrs| !xattrs.value.is_empty() && (files.unpack || is_image))
-    {
+    if !entry.xattrs.is_empty() && (entry.unpack || is_image) {
         return refuse(
-            &xattrs.span,
+            "xattrs",
             "`xattrs` applies to files from the disk only",
             "remove the key",
         );
     }
     let foreign = |name: &String| Some((name.clone(), xattr_pattern_owner(name)?));
-    if let Some(xattrs) = &files.xattrs
-        && let Some((name, owner)) = xattrs.value.iter().find_map(foreign)
-    {
+    if let Some((name, owner)) = entry.xattrs.iter().find_map(foreign) {
         let message = format!("\"{}\" belongs to {owner} and is never packed", escape(name.as_bytes()));
         let help = "remove it: only security.capability and user.* are packed, without the names that storage \
                     drivers use";
-        return refuse(&xattrs.span, &message, help);
+        return refuse("xattrs", &message, help);
     }
     Ok(())
 }
 
-fn from(context: Context<'_>, text: &Text) -> Result<From, Problem> {
-    if text.value.is_empty() || text.value.contains('\0') {
-        return Err(Problem::new(
-            &text.span,
-            "a path must not be empty or contain a NUL character",
-        ));
+fn from(input: Input<'_>) -> Result<From, Problem> {
+    let text = input.text()?;
+    if text.is_empty() || text.contains('\0') {
+        return Err(input.problem("a path must not be empty or contain a NUL character"));
     }
-    if !IMAGE_PREFIXES.iter().any(|prefix| text.value.starts_with(prefix)) {
+    if !IMAGE_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) {
         return Ok(From::Disk {
-            directory: context.directory.to_owned(),
-            pattern: text.value.clone(),
+            directory: input.context.directory.to_owned(),
+            pattern: text.to_owned(),
         });
     }
-    let Some((image, path)) = text.value.split_once("#/") else {
-        return Err(
-            Problem::new(&text.span, "a source from an image needs a path in the image")
-                .help("add the path: docker://REF#/path; write ./NAME for a file with this name on the disk"),
+    let Some((image, path)) = text.split_once("#/") else {
+        return input.refuse(
+            "a source from an image needs a path in the image",
+            "add the path: docker://REF#/path; write ./NAME for a file with this name on the disk",
         );
     };
-    let path = image_path(&At {
-        value: format!("/{path}"),
-        span: text.span.clone(),
-    })?;
+    let path = format!("/{path}");
+    parse_image_path(&path, input)?;
     Ok(From::Image {
-        image: context.image_name(image, &text.span)?,
+        image: input.image_name(image)?,
         path,
     })
 }
 
-fn strip(strip: &At<i64>) -> Result<usize, Problem> {
-    usize::try_from(strip.value).map_err(|_| Problem::new(&strip.span, "`strip` must be 0 or more"))
+fn strip(input: Input<'_>) -> Result<usize, Problem> {
+    usize::try_from(input.integer()?).map_err(|_| input.problem("`strip` must be 0 or more"))
 }
 
-fn capability(text: &Text) -> Result<String, Problem> {
-    if capability::NAMES.contains(&text.value.as_str()) {
-        return Ok(text.value.clone());
+fn capability(input: Input<'_>) -> Result<String, Problem> {
+    let name = input.string()?;
+    if capability::NAMES.contains(&name.as_str()) {
+        return Ok(name);
     }
-    let problem = Problem::new(&text.span, "not a Linux capability");
-    Err(problem.help(match nearest(&text.value, capability::NAMES) {
-        Some(near) => format!("did you mean {near}?"),
-        None => "use a name from capabilities(7), such as cap_net_bind_service".to_owned(),
-    }))
+    input.refuse(
+        "not a Linux capability",
+        match nearest(&name, capability::NAMES) {
+            Some(near) => format!("did you mean {near}?"),
+            None => "use a name from capabilities(7), such as cap_net_bind_service".to_owned(),
+        },
+    )
 }

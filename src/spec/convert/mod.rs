@@ -1,4 +1,4 @@
-//! Converts the written spec to its values: applies defaults and inheritance, and checks every value.
+//! Reads the tables of a merged and expanded spec: applies defaults and inheritance, and checks every value.
 //!
 //! Pure: paths are joined to the spec's directory and never accessed.
 
@@ -9,10 +9,12 @@ mod image;
 mod inherited;
 mod layers;
 mod values;
+mod vars;
 
 pub(super) use config::config;
-pub(super) use context::Context;
+pub(super) use context::{Context, Input, Outside};
 pub(super) use image::{DEFAULT_IGNORE_FILE, identity, platform};
 pub(super) use layers::unknown_platform;
 pub(super) use values::parse_platform;
 pub use values::parse_size;
+pub(super) use vars::{BUILT_IN, Var, VarTable, vars};

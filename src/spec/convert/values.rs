@@ -1,15 +1,14 @@
-//! Parses texts with numeric meaning: sizes, durations, times, modes; and owners, IDs, names.
+//! Reads texts with numeric meaning: sizes, durations, times, modes; and owners, IDs, names.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::super::at::{At, Text};
-use super::super::choice::{DurationText, ModeText, OwnerText, TextOrInteger};
 use super::super::error::Problem;
+use super::super::tree::{Span, Value};
 use super::super::{NameOrId, Owner};
+use super::context::Input;
 use crate::model::{EntryPath, EntryPathError, Platform, WHITEOUT_PREFIX, escape};
 
 /// Greatest ID on Linux: 2³²-1 means "no change" to chown.
@@ -49,14 +48,15 @@ const DURATION_UNITS: [(&str, u64); 8] = [
 /// Least duration other than 0 that Docker accepts in a health check, in nanoseconds.
 const MIN_HEALTHCHECK_NS: u64 = 1_000_000;
 
-/// Converts a size to bytes; 0 is refused.
-pub(super) fn size_bytes(size: &At<TextOrInteger>) -> Result<u64, Problem> {
-    let bytes = match &size.value {
-        TextOrInteger::Integer(bytes) => u64::try_from(*bytes).ok(),
-        TextOrInteger::Text(text) => parse_size(text),
+/// Reads a size in bytes; 0 is refused.
+pub(super) fn size_bytes(input: Input<'_>) -> Result<u64, Problem> {
+    let bytes = match &input.node.value {
+        Value::Text(text) => parse_size(text),
+        _ => u64::try_from(input.integer()?).ok(),
     };
     bytes.filter(|bytes| *bytes > 0).ok_or_else(|| {
-        Problem::new(&size.span, "not a size")
+        input
+            .problem("not a size")
             .help("write a number and a unit: \"100MB\" (10^6 bytes), \"100MiB\" (2^20 bytes)")
     })
 }
@@ -72,12 +72,14 @@ pub fn parse_size(text: &str) -> Option<u64> {
         .and_then(|(_, unit)| scaled(number, *unit))
 }
 
-/// Converts a duration of a health check to nanoseconds.
-pub(super) fn duration_ns(duration: &At<DurationText>) -> Result<u64, Problem> {
+/// Reads a duration of a health check in nanoseconds.
+pub(super) fn duration_ns(input: Input<'_>) -> Result<u64, Problem> {
     let problem = |message: &str| {
-        Problem::new(&duration.span, message).help("write a duration such as \"30s\", \"1m30s\" or \"1.5h\"")
+        input
+            .problem(message)
+            .help("write a duration such as \"30s\", \"1m30s\" or \"1.5h\"")
     };
-    let nanoseconds = parse_duration(&duration.value.0).ok_or_else(|| problem("not a duration"))?;
+    let nanoseconds = parse_duration(input.text()?).ok_or_else(|| problem("not a duration"))?;
     match nanoseconds {
         1..MIN_HEALTHCHECK_NS => Err(problem("must be at least 1ms")),
         _ => Ok(nanoseconds),
@@ -131,22 +133,23 @@ fn scaled(number: &str, unit: u64) -> Option<u64> {
     whole.checked_mul(unit)?.checked_add(part)
 }
 
-/// Converts `mtime`: whole seconds since 1970, as a number or in digits, or RFC 3339.
-pub(super) fn mtime_s(mtime: &At<TextOrInteger>) -> Result<i64, Problem> {
+/// Reads `mtime`: whole seconds since 1970, as a number or in digits, or RFC 3339.
+pub(super) fn mtime_s(input: Input<'_>) -> Result<i64, Problem> {
     let problem = |message: &str| {
-        Problem::new(&mtime.span, message)
+        input
+            .problem(message)
             .help("write seconds since 1970, or RFC 3339, such as \"2024-01-31T12:00:00Z\"")
     };
-    let seconds = match &mtime.value {
-        TextOrInteger::Integer(seconds) => Some(*seconds),
-        TextOrInteger::Text(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
-        TextOrInteger::Text(text) => {
+    let seconds = match &input.node.value {
+        Value::Text(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
+        Value::Text(text) => {
             let time = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| problem("not a time"))?;
             if time.nanosecond() != 0 {
                 return Err(problem("file times must be whole seconds"));
             }
             Some(time.unix_timestamp())
         }
+        _ => Some(input.integer()?),
     };
     let seconds = seconds.ok_or_else(|| problem("not a time"))?;
     match seconds {
@@ -155,132 +158,179 @@ pub(super) fn mtime_s(mtime: &At<TextOrInteger>) -> Result<i64, Problem> {
     }
 }
 
-/// Converts a mode: one to five octal digits, up to 7777.
-pub(super) fn mode(mode: &At<ModeText>) -> Result<u32, Problem> {
-    let digits = &mode.value.0;
+/// Reads a mode: one to five octal digits, up to 7777.
+pub(super) fn mode(input: Input<'_>) -> Result<u32, Problem> {
+    let digits = input.text()?;
     let is_octal = (1..=5).contains(&digits.len()) && digits.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
     let bits = u32::from_str_radix(digits, 8)
         .ok()
         .filter(|bits| is_octal && *bits <= 0o7777);
     bits.ok_or_else(|| {
-        Problem::new(&mode.span, "not a mode").help("write a string of octal digits up to 7777, such as \"0755\"")
+        input
+            .problem("not a mode")
+            .help("write a string of octal digits up to 7777, such as \"0755\"")
     })
 }
 
-/// Parses `user` or `user:group`.
-pub(super) fn owner(owner: &At<OwnerText>) -> Result<Owner, Problem> {
-    let (user, group) = match owner.value.0.split_once(':') {
+/// Reads `user` or `user:group`.
+pub(super) fn owner(input: Input<'_>) -> Result<Owner, Problem> {
+    let text = input.text()?;
+    let (user, group) = match text.split_once(':') {
         Some((user, group)) => (user, Some(group)),
-        None => (owner.value.0.as_str(), None),
+        None => (text, None),
     };
-    let part = |text: &str| name_or_id(text, &owner.span);
+    let part = |text: &str| name_or_id(text, input);
     Ok(Owner {
         user: part(user)?,
         group: group.map(part).transpose()?,
     })
 }
 
-fn name_or_id(text: &str, span: &Range<usize>) -> Result<NameOrId, Problem> {
+fn name_or_id(text: &str, input: Input<'_>) -> Result<NameOrId, Problem> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         let number = text.parse().ok().filter(|number| *number <= MAX_ID);
-        return number.map(NameOrId::Id).ok_or_else(|| id_problem(span));
+        return number.map(NameOrId::Id).ok_or_else(|| id_problem(input));
     }
-    check_name(text, span)?;
+    check_name(text, input)?;
     Ok(NameOrId::Name(text.to_owned()))
 }
 
-/// Converts the ID of a user or a group.
-pub(super) fn id(number: &At<i64>) -> Result<u64, Problem> {
-    u64::try_from(number.value)
+/// Reads the ID of a user or a group.
+pub(super) fn id(input: Input<'_>) -> Result<u64, Problem> {
+    u64::try_from(input.integer()?)
         .ok()
         .filter(|id| *id <= MAX_ID)
-        .ok_or_else(|| id_problem(&number.span))
+        .ok_or_else(|| id_problem(input))
 }
 
-fn id_problem(span: &Range<usize>) -> Problem {
-    Problem::new(span, format!("not an id: expected 0 to {MAX_ID}"))
+fn id_problem(input: Input<'_>) -> Problem {
+    input.problem(format!("not an id: expected 0 to {MAX_ID}"))
 }
 
-/// Checks the name of a new user or group.
-pub(super) fn account_name(name: &Text) -> Result<String, Problem> {
-    check_name(&name.value, &name.span)?;
-    if name.value.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Problem::new(&name.span, "a name must not consist of digits only"));
+/// Reads the name of a new user or group.
+pub(super) fn account_name(input: Input<'_>) -> Result<String, Problem> {
+    let name = input.string()?;
+    check_name(&name, input)?;
+    if name.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(input.problem("a name must not consist of digits only"));
     }
-    Ok(name.value.clone())
+    Ok(name)
 }
 
 /// Refuses names that would end within their line of passwd or group, or be the syntax of another option.
-fn check_name(name: &str, span: &Range<usize>) -> Result<(), Problem> {
+fn check_name(name: &str, input: Input<'_>) -> Result<(), Problem> {
     /// Greatest length in bytes: Linux's limit for login names (utmp), which shadow and useradd enforce.
     const MAX_NAME_BYTES: usize = 32;
     let is_bad = |character: char| character.is_control() || character.is_whitespace() || ":,/".contains(character);
     if name.is_empty() || name.len() > MAX_NAME_BYTES || name.starts_with(['-', '+', '~']) || name.contains(is_bad) {
-        return Err(Problem::new(span, "not a valid name of a user or group")
-            .help("use up to 32 letters, digits, _, . and -; a name must not begin with -"));
+        return input.refuse(
+            "not a valid name of a user or group",
+            "use up to 32 letters, digits, _, . and -; a name must not begin with -",
+        );
     }
     Ok(())
 }
 
-/// Checks an absolute path in the image, and returns it as written.
-pub(super) fn image_path(text: &Text) -> Result<String, Problem> {
-    let problem = |message: &str| Problem::new(&text.span, message);
-    let shown = escape(text.value.as_bytes());
-    if !text.value.starts_with('/') {
-        return Err(problem(&format!("\"{shown}\" is not an absolute path in the image"))
-            .help("paths in the image begin with /"));
-    }
-    let path = EntryPath::new(text.value.as_bytes()).map_err(|error| {
-        let help = matches!(error, EntryPathError::LeavesRoot(_)).then(|| "write the path without ..".to_owned());
-        Problem {
-            help,
-            ..problem(&error.to_string())
-        }
-    })?;
-    if path.components().any(|name| name.starts_with(WHITEOUT_PREFIX)) {
-        return Err(problem(&format!("\"{shown}\" contains a name that begins with .wh."))
-            .help("rename the file: a .wh. name is a whiteout and deletes files when the image is unpacked"));
-    }
-    Ok(text.value.clone())
+/// Reads an absolute path in the image, as written.
+pub(super) fn image_path(input: Input<'_>) -> Result<String, Problem> {
+    let text = input.text()?;
+    parse_image_path(text, input)?;
+    Ok(text.to_owned())
 }
 
 /// Like [`image_path`], but refuses the root.
-pub(super) fn image_path_below_root(text: &Text) -> Result<String, Problem> {
-    let path = image_path(text)?;
-    if EntryPath::new(path.as_bytes()).is_ok_and(|path| path.is_root()) {
-        Err(Problem::new(&text.span, "the root of the image is not allowed here"))
-    } else {
-        Ok(path)
+pub(super) fn image_path_below_root(input: Input<'_>) -> Result<String, Problem> {
+    let text = input.text()?;
+    if parse_image_path(text, input)?.is_root() {
+        return Err(input.problem("the root of the image is not allowed here"));
     }
+    Ok(text.to_owned())
 }
 
-pub(super) fn annotations(table: &At<BTreeMap<String, Text>>) -> Result<BTreeMap<String, String>, Problem> {
-    if table.value.contains_key("") {
-        return Err(Problem::new(&table.span, "the name of an annotation is empty"));
+/// Checks an absolute path in the image, which is a part of `input`.
+pub(super) fn parse_image_path(text: &str, input: Input<'_>) -> Result<EntryPath, Problem> {
+    let shown = escape(text.as_bytes());
+    if !text.starts_with('/') {
+        return input.refuse(
+            format!("\"{shown}\" is not an absolute path in the image"),
+            "paths in the image begin with /",
+        );
     }
-    Ok(table
-        .value
-        .iter()
-        .map(|(name, text)| (name.clone(), text.value.clone()))
-        .collect())
+    let path = EntryPath::new(text.as_bytes()).map_err(|error| {
+        let help = matches!(error, EntryPathError::LeavesRoot(_)).then(|| "write the path without ..".to_owned());
+        Problem {
+            help,
+            ..input.problem(error.to_string())
+        }
+    })?;
+    if path.components().any(|name| name.starts_with(WHITEOUT_PREFIX)) {
+        return input.refuse(
+            format!("\"{shown}\" contains a name that begins with .wh."),
+            "rename the file: a .wh. name is a whiteout and deletes files when the image is unpacked",
+        );
+    }
+    Ok(path)
+}
+
+/// Reads the annotations of the image or a layer.
+pub(super) fn annotations(table: Input<'_>) -> Result<BTreeMap<String, String>, Problem> {
+    let Some(annotations) = table.get("annotations") else {
+        return Ok(BTreeMap::new());
+    };
+    if annotations.get("").is_some() {
+        return Err(annotations.problem("the name of an annotation is empty"));
+    }
+    annotations.map(Input::string)
+}
+
+/// Reads a platform.
+pub(super) fn platform_name(input: Input<'_>) -> Result<Platform, Problem> {
+    parse_platform(input.text()?, &input.node.span)
 }
 
 /// Parses a platform of the spec. Unknown names are refused, since an image for them can be neither checked nor pulled.
-pub(in super::super) fn parse_platform(text: &Text) -> Result<Platform, Problem> {
-    Platform::parse_known(&text.value).map_err(|error| Problem::of(&text.span, &error))
+pub(in super::super) fn parse_platform(text: &str, span: &Span) -> Result<Platform, Problem> {
+    Platform::parse_known(text).map_err(|error| Problem::of(span, &error))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::super::super::error::SourceText;
+    use super::super::super::tree::Node;
+    use super::super::context::{Context, Outside};
     use super::*;
 
-    fn at<T>(value: T) -> At<T> {
-        At { value, span: 0..0 }
+    /// Reads a value that is not in a text.
+    fn read<T>(value: Value, read: impl Fn(Input<'_>) -> Result<T, Problem>) -> Option<T> {
+        let source = SourceText {
+            path: PathBuf::new(),
+            text: String::new(),
+        };
+        let context = Context {
+            source: &source,
+            directory: Path::new(""),
+            outside: &Outside::default(),
+        };
+        read(Input::new(
+            &Node {
+                value,
+                span: 0..0,
+                key: 0..0,
+            },
+            context,
+        ))
+        .ok()
+    }
+
+    fn text(text: &str) -> Value {
+        Value::Text(text.to_owned())
     }
 
     #[test]
     fn sizes() {
-        let size = |text: &str| size_bytes(&at(TextOrInteger::Text(text.to_owned()))).ok();
+        let size = |text: &str| read(self::text(text), size_bytes);
         for (text, bytes) in [
             ("100MB", 100_000_000),
             ("100MiB", 104_857_600),
@@ -306,12 +356,12 @@ mod tests {
         ] {
             assert_eq!(size(bad), None, "{bad}");
         }
-        assert!(size_bytes(&at(TextOrInteger::Integer(-1))).is_err());
+        assert_eq!(read(Value::Integer(-1), size_bytes), None);
     }
 
     #[test]
     fn lengths_of_time() {
-        let duration = |text: &str| duration_ns(&at(DurationText(text.to_owned()))).ok();
+        let duration = |text: &str| read(self::text(text), duration_ns);
         for (text, nanoseconds) in [
             ("30s", 30_000_000_000),
             ("1m30s", 90_000_000_000),
@@ -342,7 +392,7 @@ mod tests {
 
     #[test]
     fn points_in_time() {
-        let mtime = |text: &str| mtime_s(&at(TextOrInteger::Text(text.to_owned()))).ok();
+        let mtime = |text: &str| read(self::text(text), mtime_s);
         assert_eq!(mtime("1970-01-01T00:00:01Z"), Some(1));
         assert_eq!(mtime("1970-01-01T01:00:01+01:00"), Some(1));
         assert_eq!(mtime("1700000000"), Some(1_700_000_000));
@@ -360,7 +410,7 @@ mod tests {
 
     #[test]
     fn modes_owners_and_names() {
-        let mode = |text: &str| super::mode(&at(ModeText(text.to_owned()))).ok();
+        let mode = |text: &str| read(self::text(text), super::mode);
         assert_eq!(
             [mode("755"), mode("0644"), mode("07777")],
             [Some(0o755), Some(0o644), Some(0o7777)]
@@ -370,7 +420,7 @@ mod tests {
             [None; 5]
         );
 
-        let owner = |text: &str| super::owner(&at(OwnerText(text.to_owned()))).ok();
+        let owner = |text: &str| read(self::text(text), super::owner);
         let name = |text: &str| NameOrId::Name(text.to_owned());
         assert_eq!(
             owner("app"),

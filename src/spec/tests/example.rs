@@ -96,17 +96,11 @@ fn config() {
         ))
     );
     assert_eq!(config.cmd, None);
-    let Some(Healthcheck::Check {
-        interval_ns,
-        start_period_ns,
-        retries,
-        ..
-    }) = config.healthcheck
-    else {
+    let Some(Healthcheck::Check(check)) = config.healthcheck else {
         panic!("{:?}", config.healthcheck)
     };
     assert_eq!(
-        (interval_ns, start_period_ns, retries),
+        (check.interval_ns, check.start_period_ns, check.retries),
         (Some(30_000_000_000), Some(40_000_000_000), Some(3))
     );
     assert_eq!(config.labels.len(), 1);

@@ -241,17 +241,11 @@ fn configs() {
         (config.required_env, config.stop_signal),
         (vec!["TOKEN".to_owned()], Some("SIGRTMIN+3".to_owned()))
     );
-    let Some(Healthcheck::Check {
-        test,
-        interval_ns,
-        retries,
-        ..
-    }) = config.healthcheck
-    else {
+    let Some(Healthcheck::Check(check)) = config.healthcheck else {
         panic!()
     };
     assert_eq!(
-        (test, interval_ns, retries),
+        (check.test, check.interval_ns, check.retries),
         (vec!["CMD-SHELL".to_owned(), "curl x".to_owned()], None, Some(0))
     );
     for none in ["false", "{ test = [\"NONE\"] }"] {

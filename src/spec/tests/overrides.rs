@@ -76,10 +76,10 @@ fn config_and_variables_merge() {
         (arm64.env["A"].as_deref(), arm64.env["B"].as_deref()),
         (Some("arm"), None)
     );
-    let Some(Healthcheck::Check { test, interval_ns, .. }) = arm64.healthcheck else {
+    let Some(Healthcheck::Check(check)) = arm64.healthcheck else {
         panic!()
     };
-    assert_eq!((test[1].as_str(), interval_ns), ("x", Some(2_000_000_000)));
+    assert_eq!((check.test[1].as_str(), check.interval_ns), ("x", Some(2_000_000_000)));
 }
 
 #[test]
