@@ -82,6 +82,7 @@
 //! | `events` | the events with which every module reports what it does |
 //! | `elf` | reads the headers of ELF files |
 //! | `secrets` | finds possible secrets in the bytes of a file |
+//! | `workspace` | finds, names, orders and selects the images of a repository |
 //! | `lock` | `ocitect.lock`: the pinned images of a spec, and their facts |
 //! | `plan` | from spec, listings and base to the contents of layers and config; pure |
 //! | `pack` | writes a planned layer, in one pass |
@@ -143,6 +144,7 @@ mod tar;
 mod transfer;
 #[doc(hidden)]
 pub mod tree;
+mod workspace;
 
 #[doc(inline)]
 pub use build::{BuildOptions, BuildReport, CheckedImage, CheckedImages, OutputRequest};

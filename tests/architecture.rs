@@ -38,6 +38,7 @@ const MODULES: &[(&str, Imports)] = &[
     ("files", Only(&["spec", "tar", "compress", "model"])),
     ("tree", Only(&["store", "tar", "compress", "elf", "events", "model"])),
     ("lock", Only(&["tree", "model"])),
+    ("workspace", Only(&["spec", "model"])),
     ("plan", Only(&["spec", "lock", "tree", "model"])),
     ("check", Only(&["tree", "elf", "secrets", "plan", "model"])),
     ("pack", Only(&["compress", "secrets", "events", "model"])),

@@ -37,18 +37,66 @@ pub(super) struct Document {
     config: Option<ConfigSpec>,
     /// Settings of the check: findings to ignore, and warnings to treat as errors.
     check: Option<CheckSpec>,
+    /// Variables with several values: each combination is an image of its own. Only for members of a workspace.
+    matrix: Option<BTreeMap<String, Vec<MatrixValue>>>,
     /// Overrides by platform: tables merge, lists replace, layers merge by name.
     platform: Option<BTreeMap<String, Override>>,
+}
+
+/// The root file of a workspace, which describes no image itself.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename_all = "kebab-case")]
+#[expect(dead_code, reason = "only describes keys, which are read at different times")]
+pub(super) struct RootDocument {
+    /// Version of the byte format. Its meaning never changes.
+    #[schemars(extend("const" = 1))]
+    format: i64,
+    /// Files of NAME=value lines, relative to the root file, that are read after those of a member.
+    env_files: Option<Vec<String>>,
+    /// The members of the workspace.
+    workspace: WorkspaceTable,
+    /// What every member has unless it says otherwise.
+    defaults: Option<Defaults>,
+}
+
+/// `[workspace]`
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename_all = "kebab-case")]
+#[expect(dead_code, reason = "only describes keys")]
+struct WorkspaceTable {
+    /// Directories with an ocitect.toml, or spec files, relative to the root file; patterns such as "agents/*".
+    members: Vec<String>,
+    /// Patterns of directories and files that are no members.
+    exclude: Option<Vec<String>>,
+    /// The layout that all images are written to by default, relative to the root file.
+    #[schemars(extend("default" = "build/oci"))]
+    layout: Option<String>,
+    /// Variables of every member.
+    vars: Option<BTreeMap<String, Var>>,
+}
+
+/// A value of an axis, or a table with it and more variables.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "only describes values")]
+enum MatrixValue {
+    /// The value.
+    Text(String),
+    /// The value under the name of the axis, and more variables.
+    Table(BTreeMap<String, String>),
 }
 
 /// `[image]`: the keys that are set once for all platforms, and those that a platform may override.
 struct Image;
 
+/// `[defaults]`: the keys of the document, except those that each member sets for itself.
+struct Defaults;
+
 /// `[platform."os/arch"]`: the keys of the document, except those that are set once for all platforms.
 struct Override;
 
 /// Keys of the document that no platform overrides.
-pub(super) const ONCE_IN_DOCUMENT: [&str; 3] = ["format", "env-files", "platform"];
+pub(super) const ONCE_IN_DOCUMENT: [&str; 4] = ["format", "env-files", "matrix", "platform"];
 
 /// Keys of `[image]` that are said once for the index, and that no platform overrides.
 pub(super) const ONCE_IN_IMAGE: [&str; 5] = ["name", "tags", "platforms", "index", "media-types"];
@@ -63,6 +111,26 @@ impl JsonSchema for Image {
         let mut platform = PlatformSpec::json_schema(generator);
         if let (Some(keys), Some(others)) = (keys(&mut schema), keys(&mut platform)) {
             keys.append(others);
+        }
+        schema
+    }
+}
+
+impl JsonSchema for Defaults {
+    fn schema_name() -> Cow<'static, str> {
+        "Defaults".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut image = Image::json_schema(generator);
+        // Each member provides what the defaults omit.
+        image.remove("required");
+        let mut schema = Document::json_schema(generator);
+        schema.remove("required");
+        schema.insert("description".to_owned(), "Defaults for every member.".into());
+        if let Some(keys) = keys(&mut schema) {
+            keys.retain(|name, _| !ONCE_IN_DOCUMENT.contains(&name.as_str()));
+            keys.insert("image".to_owned(), image.to_value());
         }
         schema
     }

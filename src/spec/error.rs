@@ -138,15 +138,27 @@ impl Diagnostics {
     }
 
     fn report(&self, problem: &Problem, renderer: &Renderer) -> String {
-        let text = printable(&self.source.text);
-        let clamp = |span: &Range<usize>| self.source.clamp(span);
+        let file = self.source.file_at(&problem.span);
+        let text = printable(file.text);
         let mut snippet = Snippet::source(text.as_str())
-            .path(show(&self.source.path))
-            .annotation(AnnotationKind::Primary.span(clamp(&problem.span)));
+            .path(show(file.path))
+            .annotation(AnnotationKind::Primary.span(file.inside(&problem.span)));
+        let mut group = Group::with_title(Level::ERROR.primary_title(problem.message.as_str()));
+        let mut elsewhere = None;
         if let Some((span, label)) = &problem.context {
-            snippet = snippet.annotation(AnnotationKind::Context.span(clamp(span)).label(*label));
+            let other = self.source.file_at(span);
+            let annotation = AnnotationKind::Context.span(other.inside(span)).label(*label);
+            if other.start == file.start {
+                snippet = snippet.annotation(annotation);
+            } else {
+                let text = printable(other.text);
+                elsewhere = Some(Snippet::source(text).path(show(other.path)).annotation(annotation));
+            }
         }
-        let mut group = Group::with_title(Level::ERROR.primary_title(problem.message.as_str())).element(snippet);
+        group = group.element(snippet);
+        if let Some(elsewhere) = elsewhere {
+            group = group.element(elsewhere);
+        }
         if let Some(help) = &problem.help {
             group = group.element(Level::HELP.message(help.as_str()));
         }
@@ -169,29 +181,86 @@ impl fmt::Display for Diagnostics {
 
 impl std::error::Error for Diagnostics {}
 
-/// The text of a spec and its name.
+/// The text of a spec and its name. The text of the root file of its workspace follows it, so that every place in
+/// either of them is one range.
 #[derive(Debug)]
 pub(super) struct SourceText {
     pub(super) path: PathBuf,
     pub(super) text: String,
+    /// The root file, and where its text begins.
+    root: Option<(PathBuf, usize)>,
+}
+
+/// One of the files of a [`SourceText`].
+struct SourceFile<'a> {
+    path: &'a Path,
+    text: &'a str,
+    /// Where it begins.
+    start: usize,
+}
+
+impl SourceFile<'_> {
+    /// Returns a span as one of this file's text, limited to the text and to character boundaries.
+    fn inside(&self, span: &Range<usize>) -> Range<usize> {
+        let start = self.text.floor_char_boundary(span.start.saturating_sub(self.start));
+        let end = self.text.ceil_char_boundary(span.end.saturating_sub(self.start));
+        start..end.max(start)
+    }
 }
 
 impl SourceText {
-    /// Returns line and column of the start of `span`.
-    pub(super) fn place(&self, span: &Range<usize>) -> Place {
-        let before = &self.text[..self.clamp(span).start];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        Place {
-            file: self.path.clone(),
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
+    pub(super) fn new(path: &Path, text: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            text: text.to_owned(),
+            root: None,
         }
     }
 
-    /// Limits the span to the text and to character boundaries.
-    fn clamp(&self, span: &Range<usize>) -> Range<usize> {
-        let start = self.text.floor_char_boundary(span.start);
-        start..self.text.ceil_char_boundary(span.end).max(start)
+    /// Adds the text of the root file. Returns where it begins.
+    pub(super) fn add_root(&mut self, path: &Path, text: &str) -> usize {
+        self.text.push('\n');
+        let start = self.text.len();
+        self.text.push_str(text);
+        self.root = Some((path.to_owned(), start));
+        start
+    }
+
+    /// Returns the root file of the workspace that the spec belongs to.
+    pub(super) fn root_path(&self) -> Option<&Path> {
+        self.root.as_ref().map(|(path, _)| path.as_path())
+    }
+
+    /// Returns the root file, if `span` is in it.
+    pub(super) fn root_of(&self, span: &Range<usize>) -> Option<&Path> {
+        self.root_path().filter(|_| self.file_at(span).start > 0)
+    }
+
+    fn file_at(&self, span: &Range<usize>) -> SourceFile<'_> {
+        match &self.root {
+            Some((path, start)) if span.start >= *start => SourceFile {
+                path,
+                text: &self.text[*start..],
+                start: *start,
+            },
+            root => SourceFile {
+                path: &self.path,
+                text: &self.text[..root.as_ref().map_or(self.text.len(), |(_, start)| start - 1)],
+                start: 0,
+            },
+        }
+    }
+
+    /// Returns file, line and column of the start of `span`.
+    pub(super) fn place(&self, span: &Range<usize>) -> Place {
+        let file = self.file_at(span);
+        let before = &file.text[..file.inside(span).start];
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        Place {
+            file: file.path.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+        }
     }
 
     /// Returns the error for `problems`, in the order of the text.

@@ -20,6 +20,7 @@ mod habits;
 mod merge;
 mod reading;
 mod resolve;
+mod root;
 mod schema;
 mod shape;
 mod spec_file;
@@ -34,9 +35,11 @@ pub use config::{Command, ConfigSpec, HealthTest, Healthcheck};
 pub use convert::parse_size;
 pub use env_file::read as read_env_file;
 pub use error::{Diagnostics, SpecError};
+pub use reading::MAX_SPEC_BYTES;
+pub use root::Root;
 pub use schema::{
     Base, CheckSpec, DEFAULT_MTIME_S, DirSpec, FilesEntry, From, Group, IgnoreFile, ImageSpec, LayerSpec, LinkEntry,
     NameOrId, NamedImage, Owner, Ownership, Place, PlatformSpec, Remove, User,
 };
 pub use shape::schema;
-pub use spec_file::{DEFAULT_NAME, Inputs, MAX_SPEC_BYTES, Spec};
+pub use spec_file::{DEFAULT_NAME, Inputs, Spec};

@@ -224,14 +224,16 @@ impl Merged {
         dollar::find(&self.document, &vars, &context.source.text)
     }
 
-    /// Returns the ignore file's name, if its variables are set.
-    pub(super) fn ignore_file_name(&self, context: Context<'_>) -> Option<String> {
+    /// Returns the ignore file, if the variables of its name are set.
+    pub(super) fn ignore_file(&self, context: Context<'_>) -> Option<PathBuf> {
         let Some(named) = self.document.get("image")?.get("ignore-file") else {
-            return Some(convert::DEFAULT_IGNORE_FILE.to_owned());
+            return Some(context.directory.join(convert::DEFAULT_IGNORE_FILE));
         };
-        self.variables(context, BaseEnv::Refused)
+        let name = self
+            .variables(context, BaseEnv::Refused)
             .expand(named.as_text()?, &named.span, &context.source.text)
-            .ok()
+            .ok()?;
+        Some(context.directory_at(&named.span).join(name))
     }
 }
 

@@ -3,12 +3,13 @@
 //! The editor and the check use the same schema, so that they cannot differ. All problems are found in one pass, before
 //! variables are expanded.
 
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::{RecursiveTransform, Transform};
 use serde_json::{Map, Value};
 
 use super::alternatives::{Alternatives, HINT, found};
-use super::document::{Document, ONCE_IN_DOCUMENT, ONCE_IN_IMAGE};
+use super::document::{Document, ONCE_IN_DOCUMENT, ONCE_IN_IMAGE, RootDocument};
 use super::error::Problem;
 use super::habits;
 use super::tree::{self, Node, Span};
@@ -16,16 +17,14 @@ use crate::model::{escape, nearest};
 
 /// Returns the JSON Schema (draft 7) of `ocitect.toml`, generated from the types that read it.
 pub fn schema() -> Value {
-    let mut schema = hinted_schema();
+    let mut schema = hinted_schema::<Document>();
     remove_key(&mut schema, HINT);
     schema
 }
 
 /// Returns the schema with the hints of the check.
-fn hinted_schema() -> Value {
-    let mut schema = SchemaSettings::draft07()
-        .into_generator()
-        .into_root_schema_for::<Document>();
+fn hinted_schema<T: JsonSchema>() -> Value {
+    let mut schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<T>();
     RecursiveTransform(remove_null).transform(&mut schema);
     schema.insert("title".to_owned(), "ocitect.toml".into());
     schema.to_value()
@@ -75,14 +74,22 @@ fn remove_key(value: &mut Value, key: &str) {
     }
 }
 
-/// Returns the problems of a document's keys and types.
+/// Returns the problems of the keys and types of a spec.
 pub(super) fn check(document: &Node) -> Vec<Problem> {
-    let root = hinted_schema();
+    check_against(&hinted_schema::<Document>(), document)
+}
+
+/// Returns the problems of the keys and types of the root file of a workspace.
+pub(super) fn check_root(document: &Node) -> Vec<Problem> {
+    check_against(&hinted_schema::<RootDocument>(), document)
+}
+
+fn check_against(root: &Value, document: &Node) -> Vec<Problem> {
     let mut check = Check {
-        root: &root,
+        root,
         problems: Vec::new(),
     };
-    check.table(&Alternatives::of(&root, &root), document, &mut Vec::new());
+    check.table(&Alternatives::of(root, root), document, &mut Vec::new());
     check.problems
 }
 

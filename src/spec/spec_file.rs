@@ -6,19 +6,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::config::ConfigSpec;
-use super::convert::{Context, Outside};
+use super::convert::{self, Cell, Context, Input, Outside, directory_of};
 use super::error::{Problem, SourceText, SpecError};
-use super::reading::read_bounded;
+use super::reading::{MAX_SPEC_BYTES, parsed, read_bounded};
 use super::resolve::{self, Merged};
+use super::root::Root;
 use super::schema::{ImageSpec, PlatformSpec};
-use super::{env_file, foreign, shape, tree};
+use super::tree::{Node, Value};
+use super::{env_file, merge, shape};
 use crate::model::{Pipes, Platform, ShortNames, nearest};
 
 /// The name of the spec in a directory.
 pub const DEFAULT_NAME: &str = "ocitect.toml";
-
-/// Greatest size of a spec, in bytes. A spec is written by hand; the limit keeps a wrong file out of memory.
-pub const MAX_SPEC_BYTES: u64 = 1024 * 1024;
 
 /// The inputs of a spec from outside its file.
 #[derive(Clone, Default)]
@@ -38,6 +37,7 @@ pub struct Spec {
     source: Arc<SourceText>,
     directory: PathBuf,
     env_files: Vec<PathBuf>,
+    lock_path: PathBuf,
     outside: Outside,
     image: ImageSpec,
     /// The values for each of the image's platforms, in their order.
@@ -74,22 +74,73 @@ impl Spec {
 
     /// Parses the text of the spec at `path`. Env-files are read relative to it.
     pub fn parse(text: &str, path: &Path, inputs: &Inputs) -> Result<Self, SpecError> {
-        let source = Arc::new(SourceText {
-            path: path.to_owned(),
-            text: text.to_owned(),
-        });
-        let directory = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-            _ => PathBuf::from("."),
-        };
-        let invalid = |problem| source.error(vec![problem]);
-        let document = tree::parse(text).map_err(|problem| invalid(named(problem, path, text)))?;
-        resolve::check_format(&document).map_err(invalid)?;
-        let problems = shape::check(&document);
-        if !problems.is_empty() {
-            return Err(source.error(problems));
+        let source = SourceText::new(path, text);
+        let invalid = |problem| Arc::new(SourceText::new(path, text)).error(vec![problem]);
+        let document = parsed(path, text)?;
+        if let Some(matrix) = document.get("matrix") {
+            return Err(invalid(
+                Problem::new(&matrix.key, "`matrix` is only for members of a workspace")
+                    .help("list this spec in `members` of the workspace's ocitect.toml, in a directory above it"),
+            ));
         }
-        let env_files = resolve::env_files(&document, &directory).map_err(invalid)?;
+        if let Some(workspace) = document.get("workspace") {
+            return Err(invalid(
+                Problem::new(&workspace.key, "the root file of a workspace describes no image")
+                    .help("give the path of a member's spec"),
+            ));
+        }
+        let source = Arc::new(source);
+        check_shape(&document, &source)?;
+        let env_files = resolve::env_files(&document, directory_of(path)).map_err(invalid)?;
+        Self::of(source, document, env_files, inputs, path.with_extension("lock"))
+    }
+
+    /// Loads the spec of a member of a workspace: one for each combination of its `[matrix]`, with the values of the
+    /// axes; without `[matrix]` one without values. Variables of `--set` that it does not declare are ignored.
+    ///
+    /// # Errors
+    /// Returns [`SpecError`] if it cannot be read or is invalid.
+    pub fn load_member(path: &Path, root: &Root, inputs: &Inputs) -> Result<Vec<(Vec<String>, Self)>, SpecError> {
+        let text = read_bounded(path, MAX_SPEC_BYTES, Pipes::Refused)?;
+        let document = parsed(path, &text)?;
+        let mut source = SourceText::new(path, &text);
+        let start = source.add_root(root.path(), root.text());
+        let source = Arc::new(source);
+        let invalid = |problem| source.error(vec![problem]);
+        let mut env_files = resolve::env_files(&document, directory_of(path)).map_err(invalid)?;
+        env_files.extend(root.env_files().iter().cloned());
+        let mut merged = root.defaults(start);
+        merge::merge(&mut merged, &document).map_err(invalid)?;
+        let document = Node {
+            value: Value::Table(merged),
+            ..document
+        };
+        check_shape(&document, &source)?;
+        let mut specs = Vec::new();
+        for cell in matrix_cells(&document, &source).map_err(invalid)? {
+            let mut document = document.clone();
+            document.remove("matrix");
+            document.set_all("vars", &cell.vars);
+            let inputs = Inputs {
+                sets: known_sets(&document, &cell, inputs),
+                ..inputs.clone()
+            };
+            let spec = Self::of(source.clone(), document, env_files.clone(), &inputs, root.lock_path())?;
+            specs.push((cell.values, spec));
+        }
+        Ok(specs)
+    }
+
+    /// Reads everything that does not depend on the base from a document whose keys and types are checked.
+    fn of(
+        source: Arc<SourceText>,
+        document: Node,
+        env_files: Vec<PathBuf>,
+        inputs: &Inputs,
+        lock_path: PathBuf,
+    ) -> Result<Self, SpecError> {
+        let directory = directory_of(&source.path).to_owned();
+        let invalid = |problem| source.error(vec![problem]);
         let outside = outside(inputs, &env_files)?;
         let context = Context {
             source: &source,
@@ -119,6 +170,7 @@ impl Spec {
             source,
             directory,
             env_files,
+            lock_path,
             outside,
             image,
             platform_specs,
@@ -154,9 +206,15 @@ impl Spec {
         &self.directory
     }
 
-    /// Returns the path of the lockfile: beside the spec, and named after it.
+    /// Returns the path of the lockfile: beside the spec, and named after it; for a member of a workspace, that of the
+    /// root file.
     pub fn lock_path(&self) -> PathBuf {
-        self.source.path.with_extension("lock")
+        self.lock_path.clone()
+    }
+
+    /// Returns `true` if `--set` may give a variable of this name.
+    pub fn has_variable(&self, name: &str) -> bool {
+        self.configs.iter().any(|merged| merged.vars.contains_key(name))
     }
 
     /// Returns the IDs of the members of the workspace that the image is based on for some platform, sorted.
@@ -169,6 +227,7 @@ impl Spec {
     /// packed only if a `from` names them.
     pub fn own_files(&self) -> Vec<PathBuf> {
         let mut files = vec![self.source.path.clone(), self.lock_path()];
+        files.extend(self.source.root_path().map(Path::to_owned));
         files.extend(self.ignore_files.iter().cloned());
         files.extend(self.env_files.iter().cloned());
         files
@@ -248,24 +307,42 @@ fn check_dollars(merged: &[Merged], context: Context<'_>, source: &Arc<SourceTex
 
 /// Returns the ignore files of all platforms, as far as their names are known.
 fn ignore_files(merged: &[Merged], context: Context<'_>) -> BTreeSet<PathBuf> {
-    let names = merged.iter().filter_map(|merged| merged.ignore_file_name(context));
-    names.map(|name| context.directory.join(name)).collect()
+    merged.iter().filter_map(|merged| merged.ignore_file(context)).collect()
 }
 
-/// Adds the format of a text that is not TOML to the problem, if it is known.
-fn named(problem: Problem, path: &Path, text: &str) -> Problem {
-    match foreign::recognise(path, text) {
-        Some(foreign::DOCKERFILE) => Problem::new(
-            &(0..0),
-            format!("expected a spec in TOML, found {}", foreign::DOCKERFILE),
-        )
-        .help("run `ocitect init` to write a spec; docs/guides/dockerfile.md translates each instruction"),
-        Some(what) => Problem::new(&(0..0), format!("expected a spec in TOML, found {what}")).help(
-            "give the path of an ocitect.toml, which has `format = 1` and tables such as [image], [[layers]] and \
-             [config]",
-        ),
-        None => problem,
+fn check_shape(document: &Node, source: &Arc<SourceText>) -> Result<(), SpecError> {
+    let problems = shape::check(document);
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(source.error(problems))
     }
+}
+
+/// Returns the images of a spec. Variables are not known yet.
+fn matrix_cells(document: &Node, source: &SourceText) -> Result<Vec<Cell>, Problem> {
+    let context = Context {
+        source,
+        directory: directory_of(&source.path),
+        outside: &Outside::default(),
+    };
+    convert::cells(Input::new(document, context))
+}
+
+/// Returns the variables of `--set` that a member declares. An axis is set by the matrix alone.
+fn known_sets(document: &Node, cell: &Cell, inputs: &Inputs) -> BTreeMap<String, String> {
+    let in_platforms = |name: &str| {
+        let tables = document.get("platform").into_iter().flat_map(Node::entries);
+        tables
+            .into_iter()
+            .any(|(_, table)| table.get("vars").and_then(|vars| vars.get(name)).is_some())
+    };
+    let is_declared = |name: &str| {
+        let is_general = document.get("vars").and_then(|vars| vars.get(name)).is_some();
+        (is_general || in_platforms(name)) && !cell.vars.contains_key(name)
+    };
+    let declared = inputs.sets.iter().filter(|(name, _)| is_declared(name));
+    declared.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// Adds problems at places without one yet: platforms share most of a spec.

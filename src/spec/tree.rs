@@ -72,10 +72,44 @@ impl Node {
         }
     }
 
+    /// Sets values of the table at a key of this table, which is added if it is missing.
+    pub(super) fn set_all(&mut self, key: &str, values: &Table) {
+        let Value::Table(table) = &mut self.value else { return };
+        let empty = || Node {
+            value: Value::Table(Table::new()),
+            span: 0..0,
+            key: 0..0,
+        };
+        let inner = table.entry(key.to_owned()).or_insert_with(empty);
+        if let Value::Table(inner) = &mut inner.value {
+            inner.extend(values.iter().map(|(name, value)| (name.clone(), value.clone())));
+        }
+    }
+
     /// Removes a key, if this is a table that has it.
     pub(super) fn remove(&mut self, key: &str) {
         if let Value::Table(table) = &mut self.value {
             table.remove(key);
+        }
+    }
+}
+
+impl Node {
+    /// Moves the places of a value and of everything in it: its text begins at `start` of a longer one.
+    pub(super) fn moved(self, start: usize) -> Self {
+        let moved = |span: Span| span.start + start..span.end + start;
+        let value = match self.value {
+            Value::List(items) => Value::List(items.into_iter().map(|item| item.moved(start)).collect()),
+            Value::Table(table) => {
+                let entries = table.into_iter().map(|(key, node)| (key, node.moved(start)));
+                Value::Table(entries.collect())
+            }
+            plain => plain,
+        };
+        Self {
+            value,
+            span: moved(self.span),
+            key: moved(self.key),
         }
     }
 }

@@ -362,9 +362,9 @@ impl Diagnostic for StoreError {
             }
             Self::Document { cause, .. } => cause.help(),
             Self::Io { cause, .. } => io_help(cause).map(str::to_owned),
-            Self::ForeignTag { .. } => Some(
-                "give the image a `name` in [image], or write to another layout with `-o oci:OTHER`".to_owned(),
-            ),
+            Self::ForeignTag { .. } => {
+                Some("give the image a `name` in [image], or write to another layout with `-o oci:OTHER`".to_owned())
+            }
             Self::Incomplete { .. } => Some("push again: the registry lost a blob".to_owned()),
             Self::Reference(error) => error.help(),
             Self::Source(error) => error.help(),

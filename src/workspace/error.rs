@@ -6,7 +6,7 @@ use crate::model::{Diagnostic, ErrorKind, Platform, escape};
 use crate::spec::SpecError;
 
 /// An error of a workspace.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WorkspaceError {
     /// The root file or the spec of a member is invalid.
@@ -41,6 +41,12 @@ pub enum WorkspaceError {
     BadId {
         /// The spec, or the directory that the ID comes from.
         path: PathBuf,
+    },
+    /// `--set` names a variable that no member declares.
+    #[error("--set: no member has a variable \"{}\"", escape(.name.as_bytes()))]
+    NoVariable {
+        /// The name.
+        name: String,
     },
     /// Two members have one ID.
     #[error("two members have the ID {id}: {} and {}", show(.first), show(.second))]
@@ -135,17 +141,24 @@ impl Diagnostic for WorkspaceError {
             Self::Spec(error) => error.help(),
             Self::Read { .. } => None,
             Self::Pattern { .. } => Some("write an ID, or a pattern such as agents/* or servers-?".to_owned()),
-            Self::NoSpec { .. } => Some(
-                "name a directory with an ocitect.toml, or a spec file, relative to the root file".to_owned(),
+            Self::NoSpec { .. } => {
+                Some("name a directory with an ocitect.toml, or a spec file, relative to the root file".to_owned())
+            }
+            Self::NoVariable { .. } => Some(
+                "use a name that [vars] of a member or of the workspace declares; an axis of [matrix] cannot be set"
+                    .to_owned(),
             ),
             Self::BadId { .. } => Some("use letters, digits, `.`, `_` and `-`".to_owned()),
             Self::SameId { .. } => Some("rename one of the directories or files".to_owned()),
             Self::SameName { .. } => Some("give one of them another `name` or other `tags` in [image]".to_owned()),
-            Self::NoBase { nearest, .. } => {
-                Some(or_nearest(nearest.as_ref(), "run `ocitect list` to see all members".to_owned()))
-            }
+            Self::NoBase { nearest, .. } => Some(or_nearest(
+                nearest.as_ref(),
+                "run `ocitect list` to see all members".to_owned(),
+            )),
             Self::Circle { .. } => Some("base one of them on another image".to_owned()),
-            Self::Platforms { base, .. } => Some(format!("add the platforms to {base}, or build only those that it has")),
+            Self::Platforms { base, .. } => {
+                Some(format!("add the platforms to {base}, or build only those that it has"))
+            }
             Self::NoSuchMember { nearest, known, .. } => Some(or_nearest(
                 nearest.as_ref(),
                 format!("the members are {}", known.join(", ")),

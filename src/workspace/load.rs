@@ -73,7 +73,7 @@ pub fn find(spec: &Path) -> Result<Found, WorkspaceError> {
 
 /// Returns `true` if the members of a root file include a spec.
 fn lists(root: &Root, spec: &Path) -> Result<bool, WorkspaceError> {
-    let files = member_files(root.path(), root.members(), root.exclude())?;
+    let files = member_files(root.path(), &root.members(), &root.exclude())?;
     Ok(files.iter().any(|file| root.directory().join(file) == spec))
 }
 
@@ -85,7 +85,7 @@ impl Workspace {
     /// does not exist, goes in a circle, or lacks a platform.
     pub fn load(root: Root, inputs: &Inputs) -> Result<Self, WorkspaceError> {
         let mut members: BTreeMap<String, Spec> = BTreeMap::new();
-        for file in member_files(root.path(), root.members(), root.exclude())? {
+        for file in member_files(root.path(), &root.members(), &root.exclude())? {
             let path = root.directory().join(&file);
             let bad_id = || WorkspaceError::BadId { path: path.clone() };
             let id = id_of(&file).ok_or_else(bad_id)?;
@@ -104,6 +104,7 @@ impl Workspace {
                 members.insert(id, spec);
             }
         }
+        check_sets(&members, inputs)?;
         check_names(&members)?;
         check_bases(&members)?;
         let ordered = order(&bases(&members)).map_err(|ids| WorkspaceError::Circle { ids })?;
@@ -150,6 +151,15 @@ fn bases(members: &BTreeMap<String, Spec>) -> BTreeMap<&str, BTreeSet<&str>> {
         .iter()
         .map(|(id, spec)| (id.as_str(), spec.member_bases().into_iter().filter_map(known).collect()))
         .collect()
+}
+
+/// Refuses a variable of `--set` that no member declares.
+fn check_sets(members: &BTreeMap<String, Spec>, inputs: &Inputs) -> Result<(), WorkspaceError> {
+    let is_unknown = |name: &&String| !members.values().any(|spec| spec.has_variable(name));
+    match inputs.sets.keys().find(is_unknown) {
+        Some(name) => Err(WorkspaceError::NoVariable { name: name.clone() }),
+        None => Ok(()),
+    }
 }
 
 /// Refuses two members that would write the same tag.

@@ -24,15 +24,30 @@ pub(super) fn member_files(
     exclude: &[String],
 ) -> Result<Vec<PathBuf>, WorkspaceError> {
     let directory = root.parent().unwrap_or(Path::new(""));
-    let excluded = exclude.iter().map(|pattern| matcher(pattern)).collect::<Result<Vec<_>, _>>()?;
+    let excluded = exclude
+        .iter()
+        .map(|pattern| matcher(pattern))
+        .collect::<Result<Vec<_>, _>>()?;
     let is_root = |path: &Path| Some(path.as_os_str()) == root.file_name();
-    let is_excluded = |path: &Path| is_root(path) || excluded.iter().any(|pattern| path.ancestors().any(|above| pattern.is_match(above)));
+    let is_excluded = |path: &Path| {
+        is_root(path)
+            || excluded
+                .iter()
+                .any(|pattern| path.ancestors().any(|above| pattern.is_match(above)))
+    };
     let mut found = BTreeSet::new();
     for entry in members {
         if is_pattern(entry) {
             let pattern = matcher(entry)?;
             let mut left = MAX_DIRECTORIES;
-            matching(directory, &fixed_part(entry), &pattern, &is_excluded, &mut left, &mut found)?;
+            matching(
+                directory,
+                &fixed_part(entry),
+                &pattern,
+                &is_excluded,
+                &mut left,
+                &mut found,
+            )?;
             continue;
         }
         let spec = spec_at(directory, &plain(Path::new(entry))).ok_or_else(|| WorkspaceError::NoSpec {
@@ -71,7 +86,9 @@ fn fixed_part(pattern: &str) -> PathBuf {
 
 /// Returns a path without `.` components.
 fn plain(path: &Path) -> PathBuf {
-    path.components().filter(|part| !matches!(part, Component::CurDir)).collect()
+    path.components()
+        .filter(|part| !matches!(part, Component::CurDir))
+        .collect()
 }
 
 /// Returns the spec that a path means: the file itself, or the `ocitect.toml` in a directory.
@@ -130,7 +147,15 @@ mod tests {
     #[test]
     fn entries_and_patterns_lead_to_specs() {
         let directory = tempfile::tempdir().unwrap();
-        for path in ["base", "agents/a", "agents/b", "agents/old", "agents/empty", "agents/a/deep", ".hidden"] {
+        for path in [
+            "base",
+            "agents/a",
+            "agents/b",
+            "agents/old",
+            "agents/empty",
+            "agents/a/deep",
+            ".hidden",
+        ] {
             fs::create_dir_all(directory.path().join(path)).unwrap();
         }
         let specs = ["base", "agents/a", "agents/b", "agents/old", "agents/a/deep", ".hidden"];
@@ -144,19 +169,25 @@ mod tests {
         let found = |members: &[&str], exclude: &[&str]| {
             let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
             let files = member_files(&root, &texts(members), &texts(exclude))?;
-            Ok::<_, WorkspaceError>(files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" "))
+            Ok::<_, WorkspaceError>(
+                files
+                    .iter()
+                    .map(|path| path.display().to_string())
+                    .collect::<Vec<_>>()
+                    .join(" "),
+            )
         };
         assert_eq!(
             found(&["base", "./agents/*", "servers.toml"], &["agents/old"]).unwrap(),
             "agents/a/ocitect.toml agents/b/ocitect.toml base/ocitect.toml servers.toml"
         );
         assert_eq!(found(&["*.toml"], &[]).unwrap(), "servers.toml");
-        assert_eq!(
-            found(&["**"], &["agents"]).unwrap(),
-            "base/ocitect.toml servers.toml"
-        );
+        assert_eq!(found(&["**"], &["agents"]).unwrap(), "base/ocitect.toml servers.toml");
         assert_eq!(found(&["nothing/*"], &[]).unwrap(), "");
-        assert!(matches!(found(&["agents/empty"], &[]), Err(WorkspaceError::NoSpec { .. })));
+        assert!(matches!(
+            found(&["agents/empty"], &[]),
+            Err(WorkspaceError::NoSpec { .. })
+        ));
         assert!(matches!(found(&["[a"], &[]), Err(WorkspaceError::Pattern { .. })));
     }
 }

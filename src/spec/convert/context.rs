@@ -1,7 +1,7 @@
 //! A value that is read, with what its meaning depends on.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use super::super::Place;
 use super::super::error::{Problem, SourceText};
@@ -17,6 +17,21 @@ pub(in super::super) struct Context<'a> {
     pub(in super::super) directory: &'a Path,
     /// What comes from outside of the spec.
     pub(in super::super) outside: &'a Outside,
+}
+
+impl<'a> Context<'a> {
+    /// Returns the directory that a path at this place of the text is relative to.
+    pub(in super::super) fn directory_at(self, span: &Span) -> &'a Path {
+        self.source.root_of(span).map_or(self.directory, directory_of)
+    }
+}
+
+/// Returns the directory of a file; `.` for a bare file name.
+pub(in super::super) fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 /// The variables that do not depend on the platform: those from the command line, the environment and env-files.
@@ -159,23 +174,69 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// Returns the name of an image as the lockfile has it. The one of a workspace is beside the root file, so a path is
+    /// written relative to that.
+    pub(super) fn locked_name(self) -> Result<String, Problem> {
+        let text = self.string()?;
+        let (name, rest) = text.split_once("#/").unwrap_or((&text, ""));
+        let (Some(root), Ok(name)) = (self.context.source.root_path(), name.parse::<ImageName>()) else {
+            return Ok(text);
+        };
+        let from = self.context.directory_at(&self.node.span);
+        let relative = with_path(name, |path| relative_to(directory_of(root), &from.join(path)));
+        Ok(match rest {
+            "" => relative.to_string(),
+            rest => format!("{relative}#/{rest}"),
+        })
+    }
+
     /// Joins the paths of layouts and archives to the spec's directory.
     fn joined(self, name: ImageName) -> ImageName {
-        let join = |path: &Path| self.context.directory.join(path);
-        match name {
-            ImageName::Layout { path, selector } => ImageName::Layout {
-                path: join(&path),
-                selector,
-            },
-            ImageName::OciArchive { path, selector } => ImageName::OciArchive {
-                path: join(&path),
-                selector,
-            },
-            ImageName::DockerArchive { path, selector } => ImageName::DockerArchive {
-                path: join(&path),
-                selector,
-            },
-            registry @ ImageName::Registry(_) => registry,
+        let directory = self.context.directory_at(&self.node.span);
+        with_path(name, |path| directory.join(path))
+    }
+}
+
+/// Returns a name with another path, if it has one.
+fn with_path(name: ImageName, change: impl FnOnce(&Path) -> PathBuf) -> ImageName {
+    match name {
+        ImageName::Layout { path, selector } => ImageName::Layout {
+            path: change(&path),
+            selector,
+        },
+        ImageName::OciArchive { path, selector } => ImageName::OciArchive {
+            path: change(&path),
+            selector,
+        },
+        ImageName::DockerArchive { path, selector } => ImageName::DockerArchive {
+            path: change(&path),
+            selector,
+        },
+        registry @ ImageName::Registry(_) => registry,
+    }
+}
+
+/// Returns a path relative to a directory. Both are compared by their names alone.
+fn relative_to(directory: &Path, path: &Path) -> PathBuf {
+    let (directory, path) = (names(directory), names(path));
+    let shared = directory
+        .iter()
+        .zip(&path)
+        .take_while(|(one, other)| one == other)
+        .count();
+    let up = directory[shared..].iter().map(|_| Component::ParentDir);
+    up.chain(path[shared..].iter().copied()).collect()
+}
+
+/// Returns the components of a path without `.`, and without each name that a `..` after it takes back.
+fn names(path: &Path) -> Vec<Component<'_>> {
+    let mut names = Vec::new();
+    for part in path.components() {
+        match (part, names.last()) {
+            (Component::CurDir, _) => {}
+            (Component::ParentDir, Some(Component::Normal(_))) => drop(names.pop()),
+            _ => names.push(part),
         }
     }
+    names
 }

@@ -14,7 +14,7 @@ const IMAGE_PREFIXES: [&str; 4] = ["docker://", "oci:", "oci-archive:", "docker-
 pub(super) fn entry(input: Input<'_>) -> Result<FilesEntry, Problem> {
     let entry = FilesEntry {
         from: input.required("from", from)?,
-        from_text: input.required("from", Input::string)?,
+        from_text: input.required("from", from_text)?,
         to: input.required("to", image_path)?,
         include: input.list_of("include", Input::string)?,
         exclude: input.list_of("exclude", Input::string)?,
@@ -71,7 +71,7 @@ fn from(input: Input<'_>) -> Result<From, Problem> {
     }
     if !IMAGE_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) {
         return Ok(From::Disk {
-            directory: input.context.directory.to_owned(),
+            directory: input.context.directory_at(&input.node.span).to_owned(),
             pattern: text.to_owned(),
         });
     }
@@ -87,6 +87,17 @@ fn from(input: Input<'_>) -> Result<From, Problem> {
         image: input.image_name(image)?,
         path,
     })
+}
+
+/// Returns the source as messages show it, and as the lockfile has it where it is an image.
+fn from_text(input: Input<'_>) -> Result<String, Problem> {
+    if IMAGE_PREFIXES
+        .iter()
+        .any(|prefix| input.node.as_text().is_some_and(|text| text.starts_with(prefix)))
+    {
+        return input.locked_name();
+    }
+    input.string()
 }
 
 fn strip(input: Input<'_>) -> Result<usize, Problem> {

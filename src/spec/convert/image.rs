@@ -16,6 +16,9 @@ pub(in super::super) const DEFAULT_IGNORE_FILE: &str = ".ocitectignore";
 /// The name for an image without a base, which is the default.
 const SCRATCH: &str = "scratch";
 
+/// What the name of a member of the workspace begins with.
+const MEMBER_PREFIX: &str = "workspace:";
+
 /// Reads the settings of `[image]` that are the same for all platforms.
 pub(in super::super) fn identity(image: Input<'_>) -> Result<ImageSpec, Problem> {
     let platforms = image.required("platforms", platforms)?;
@@ -119,7 +122,7 @@ pub(in super::super) fn platform(
         ownership: ownership(image)?,
         compression,
     };
-    let base_text = image.optional("base", Input::string)?;
+    let base_text = image.optional("base", Input::locked_name)?;
     Ok(PlatformSpec {
         platform: platform.clone(),
         base: image.optional("base", base)?.unwrap_or(Base::Scratch),
@@ -142,11 +145,14 @@ fn base(input: Input<'_>) -> Result<Base, Problem> {
     if text == SCRATCH {
         return Ok(Base::Scratch);
     }
-    if text.starts_with("workspace:") {
-        return input.refuse(
-            "`workspace:` as a base is not supported yet",
-            "build the other image first, and use its layout: oci:DIR[:TAG]",
-        );
+    if let Some(id) = text.strip_prefix(MEMBER_PREFIX) {
+        return match input.context.source.root_path() {
+            Some(_) => Ok(Base::Member(id.to_owned())),
+            None => input.refuse(
+                "`workspace:` names a member of a workspace, and this spec belongs to none",
+                "list this spec in `members` of the workspace's ocitect.toml, in a directory above it",
+            ),
+        };
     }
     input.image_name(text).map(Base::Image)
 }
@@ -159,8 +165,11 @@ fn ignore_file(image: Input<'_>) -> Result<IgnoreFile, Problem> {
         }
         Ok(name)
     })?;
+    let directory = image.get("ignore-file").map_or(image.context.directory, |input| {
+        image.context.directory_at(&input.node.span)
+    });
     Ok(IgnoreFile {
-        path: image.context.directory.join(named.unwrap_or(DEFAULT_IGNORE_FILE)),
+        path: directory.join(named.unwrap_or(DEFAULT_IGNORE_FILE)),
         required: named.is_some(),
     })
 }

@@ -8,13 +8,15 @@ mod files;
 mod image;
 mod inherited;
 mod layers;
+mod matrix;
 mod values;
 mod vars;
 
 pub(super) use config::config;
-pub(super) use context::{Context, Input, Outside};
+pub(super) use context::{Context, Input, Outside, directory_of};
 pub(super) use image::{DEFAULT_IGNORE_FILE, identity, platform};
 pub(super) use layers::unknown_platform;
+pub(super) use matrix::{Cell, cells};
 pub(super) use values::parse_platform;
 pub use values::parse_size;
 pub(super) use vars::{BUILT_IN, Var, VarTable, vars};

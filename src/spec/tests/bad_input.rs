@@ -62,7 +62,7 @@ fn images() {
             "base = \"node:18-slim\"",
             "did you mean docker.io/library/node:18-slim?",
         ),
-        ("base = \"workspace:web\"", "not supported yet"),
+        ("base = \"workspace:web\"", "belongs to none"),
         ("base = \"docker-archive:x.tar\"", "docker-archive cannot be used"),
         ("base = \"oci:\"", "empty"),
         ("max-size = \"100 apples\"", "10^6 bytes"),
