@@ -12,7 +12,7 @@ use crate::build::locking::{self, Need, needs};
 use crate::build::options::BuildOptions;
 use crate::build::transports::Transports;
 use crate::events::Observer;
-use crate::lock::{Lock, is_same_platform};
+use crate::lock::Lock;
 use crate::model::{Digest, ImageName, Platform};
 use crate::spec::{NamedImage, Spec};
 use crate::store::StoreError;
@@ -187,7 +187,7 @@ fn only_needed(lock: &Lock, needs: &BTreeSet<Need>) -> Lock {
     lock.retain(|name, platform| {
         needs
             .iter()
-            .any(|(named, needed)| named.text == name && is_same_platform(needed, platform))
+            .any(|(named, needed)| named.text == name && needed.is_same_as(platform))
     })
 }
 

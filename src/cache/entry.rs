@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::Kind;
+use super::kind::Kind;
 use crate::model::{Digest, Hasher};
 use crate::store::StoreError;
 use crate::store::local::{TemporaryFile, open_regular, parent};

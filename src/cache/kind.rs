@@ -57,3 +57,6 @@ impl Kind {
 
 /// The names of all kinds, in the order in which they are printed.
 pub(super) const NAMES: [&str; 4] = ["blocks", "layers", "facts", "documents"];
+
+/// The directory in which the registry module records uploads in progress, and the kind of these entries.
+pub(super) const UPLOADS: &str = "uploads";

@@ -5,8 +5,9 @@ use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::kind::NAMES;
-use super::{ledger, trim};
+use super::directory::Cache;
+use super::kind::{NAMES, UPLOADS};
+use super::ledger;
 
 /// Permission bits that let the group and others write.
 const OTHERS_WRITE: u32 = 0o022;
@@ -14,11 +15,21 @@ const OTHERS_WRITE: u32 = 0o022;
 /// In a directory with this bit, only the owner of a file can replace it.
 const STICKY: u32 = 0o1000;
 
+impl Cache {
+    /// Removes the group's and others' permission to write, which earlier versions allowed under a umask of 000.
+    ///
+    /// Returns a path of the cache that others can still write to: it is another user's, or the root has other content
+    /// than the cache.
+    pub fn tighten(&self) -> Option<PathBuf> {
+        tighten(self.root())
+    }
+}
+
 /// Removes the permission to write from all but the owner. Returns a path that others can still write to: it is another
 /// user's, or a root with other content than the cache, such as `/tmp`, whose mode is not changed.
 ///
 /// All files are checked only if the directory of a kind or of its version was writable by others.
-pub(super) fn tighten(root: &Path) -> Option<PathBuf> {
+fn tighten(root: &Path) -> Option<PathBuf> {
     let mut pass = Pass {
         user: rustix::process::geteuid().as_raw(),
         exposed: None,
@@ -33,7 +44,7 @@ pub(super) fn tighten(root: &Path) -> Option<PathBuf> {
             pass.tighten_below(&kind);
         }
     }
-    for other in [ledger::NAME, trim::UPLOADS] {
+    for other in [ledger::NAME, UPLOADS] {
         pass.tighten(&root.join(other));
     }
     pass.exposed
@@ -112,7 +123,7 @@ fn paths_in(directory: &Path) -> impl Iterator<Item = PathBuf> {
 }
 
 fn holds_cache_alone(root: &Path) -> bool {
-    let is_of_cache = |name: &str| NAMES.contains(&name) || [ledger::NAME, trim::UPLOADS].contains(&name);
+    let is_of_cache = |name: &str| NAMES.contains(&name) || [ledger::NAME, UPLOADS].contains(&name);
     let mut names = fs::read_dir(root)
         .into_iter()
         .flatten()

@@ -7,15 +7,14 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
-use super::Cache;
+use super::count::Count;
+use super::directory::Cache;
+use super::kind::UPLOADS;
 use super::ledger::Ledger;
 use super::scan::{Kept, remove_leftovers, scan};
 use crate::store::local::open_regular;
 
-/// The directory in which the registry module records uploads in progress, and the kind of these entries.
-pub(super) const UPLOADS: &str = "uploads";
-
-/// How long such an entry is kept: registries forget an upload after a day to a week.
+/// How long an entry of an upload is kept: registries forget an upload after a day to a week.
 const MAX_UPLOAD_AGE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Share of the limit that is kept when it was exceeded, as numerator and denominator, so that a build that stores a
@@ -29,25 +28,6 @@ pub struct Trimmed {
     pub removed: BTreeMap<&'static str, Count>,
     /// Remaining bytes, without upload entries; 0 if nothing was stored and nothing was counted.
     pub kept_bytes: u64,
-}
-
-/// A number of files, and their size.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Count {
-    /// Number of files.
-    pub files: u64,
-    /// Total size in bytes.
-    pub size_bytes: u64,
-}
-
-impl Count {
-    /// Returns the count with one more file.
-    pub(super) fn with(self, size_bytes: u64) -> Self {
-        Self {
-            files: self.files + 1,
-            size_bytes: self.size_bytes.saturating_add(size_bytes),
-        }
-    }
 }
 
 impl Cache {

@@ -6,11 +6,11 @@ use std::io;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use super::count::Count;
+use super::directory::Cache;
 use super::entry::{self, Flaw};
-use super::kind::NAMES;
+use super::kind::{Kind, NAMES, UPLOADS};
 use super::scan::{Kept, scan};
-use super::trim::UPLOADS;
-use super::{Cache, Count, Kind};
 
 /// The usage of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,15 +90,6 @@ impl Cache {
             }
         }
         Ok(verified)
-    }
-
-    /// Returns `false` if the directory does not exist.
-    pub(super) fn is_there(&self) -> io::Result<bool> {
-        match fs::read_dir(self.root()) {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
-        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::io::{self, Read as _};
 use rustix::fs::FileType;
 
 use super::handle::Status;
+use crate::tar::BLOCK_BYTES;
 
 /// Names that only a layout of ocitect contains together: the marker file of the image-spec, and the lock file of the
 /// writer.
@@ -15,9 +16,6 @@ const LAYOUT_NAMES: [&str; 2] = ["oci-layout", ".ocitect.lock"];
 
 /// Prefix of the names of files that are being written.
 const TEMPORARY_PREFIX: &[u8] = b".ocitect-tmp-";
-
-/// Size of a tar block, in bytes.
-const BLOCK_BYTES: usize = 512;
 
 /// Start of the first member in an archive of ocitect: name, mode, IDs, size and time of its header.
 type Start = (&'static str, &'static [u8]);

@@ -3,7 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{LOCK_VERSION, MAX_LOCK_BYTES};
 use crate::model::{Diagnostic, Digest, ErrorKind, escape};
 
 /// An error of a lockfile.
@@ -19,18 +18,22 @@ pub enum LockError {
         cause: io::Error,
     },
     /// The file is too large.
-    #[error("{} has more than {MAX_LOCK_BYTES} bytes", show(.path))]
+    #[error("{} has more than {limit_bytes} bytes", show(.path))]
     TooLarge {
         /// The file.
         path: PathBuf,
+        /// The limit, in bytes.
+        limit_bytes: u64,
     },
     /// A later version of the program wrote the file.
-    #[error("lockfile {} has version {version}, but this version of ocitect supports only version {LOCK_VERSION}", show(.path))]
+    #[error("lockfile {} has version {version}, but this version of ocitect supports only version {supported}", show(.path))]
     Newer {
         /// The file.
         path: PathBuf,
         /// Its format version.
         version: i64,
+        /// The latest version that this program supports.
+        supported: i64,
     },
     /// The file was edited, merged or damaged.
     #[error("lockfile {} was changed after ocitect wrote it: {reason}", show(.path))]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use base64::Engine as _;
@@ -9,16 +10,69 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use super::error::LockError;
+use super::lockfile::Lock;
 use super::pin::{LockedFacts, LockedImage, LockedLayer, Pin};
-use super::{LOCK_VERSION, Lock};
-use crate::model::{Descriptor, DiffId, Digest, MediaType, Platform};
+use crate::model::{Descriptor, DiffId, Digest, MediaType, Platform, escape, open_regular};
+
+/// Greatest size of a lockfile, in bytes. A platform of a large base image needs some 200 KB, so there is room for
+/// hundreds of them.
+pub(super) const MAX_LOCK_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Version of the format. A lockfile of a later version is refused, since its meaning is not known.
+const LOCK_VERSION: i64 = 1;
 
 const HEAD: &str = "\
 # The images that the spec builds on, pinned, with what a build must know of them. `ocitect lock` writes this file, and
 # `ocitect update` moves the pins; it is not to be edited. Keep it in version control; `ocitect lock --show` reads it out.
 ";
 
-pub(super) fn write(lock: &Lock) -> String {
+impl Lock {
+    /// Loads a lockfile; returns `None` if the file does not exist.
+    ///
+    /// # Errors
+    /// Returns [`LockError`] if it cannot be read, is larger than [`MAX_LOCK_BYTES`], is of a later version, or was
+    /// altered.
+    pub fn load(path: &Path) -> Result<Option<Self>, LockError> {
+        let failed = |cause| LockError::Read {
+            path: path.to_owned(),
+            cause,
+        };
+        let file = match open_regular(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(cause) => return Err(failed(cause)),
+        };
+        let mut bytes = Vec::new();
+        file.take(MAX_LOCK_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() as u64 > MAX_LOCK_BYTES {
+            return Err(LockError::TooLarge {
+                path: path.to_owned(),
+                limit_bytes: MAX_LOCK_BYTES,
+            });
+        }
+        let text = String::from_utf8(bytes);
+        let altered = |_| LockError::Altered {
+            path: path.to_owned(),
+            reason: "it is not UTF-8".to_owned(),
+        };
+        Self::parse(&text.map_err(altered)?, path).map(Some)
+    }
+
+    /// Parses the text of the lockfile at `path`, which must be exactly what [`Lock::to_text`] returned.
+    ///
+    /// # Errors
+    /// Returns [`LockError::Newer`] or [`LockError::Altered`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self, LockError> {
+        parse(text, path)
+    }
+
+    /// Returns the text of the file. Equal lockfiles have equal texts.
+    pub fn to_text(&self) -> String {
+        write(self)
+    }
+}
+
+fn write(lock: &Lock) -> String {
     let images: String = lock
         .images
         .iter()
@@ -138,7 +192,7 @@ struct LayerText {
     diff_id: DiffId,
 }
 
-pub(super) fn parse(text: &str, path: &Path) -> Result<Lock, LockError> {
+fn parse(text: &str, path: &Path) -> Result<Lock, LockError> {
     let altered = |reason: String| LockError::Altered {
         path: path.to_owned(),
         reason,
@@ -148,7 +202,7 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Lock, LockError> {
             .span()
             .map(|span| text[..span.start.min(text.len())].lines().count().max(1));
         let line = line.map(|line| format!("line {line}: ")).unwrap_or_default();
-        altered(format!("{line}{}", crate::model::escape(error.message().as_bytes())))
+        altered(format!("{line}{}", escape(error.message().as_bytes())))
     };
     // Checked first, since a later version may have any content.
     let Version { version } = toml::from_str(text).map_err(malformed)?;
@@ -156,6 +210,7 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Lock, LockError> {
         return Err(LockError::Newer {
             path: path.to_owned(),
             version,
+            supported: LOCK_VERSION,
         });
     }
     let parsed: LockText = toml::from_str(text).map_err(malformed)?;

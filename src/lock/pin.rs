@@ -24,16 +24,13 @@ impl LockedImage {
     /// Returns the pin for a platform, in any spelling of its variant.
     pub fn pin(&self, platform: &Platform) -> Option<&Pin> {
         self.platforms.get(platform).or_else(|| {
-            let found = self
-                .platforms
-                .iter()
-                .find(|(known, _)| is_same_platform(known, platform));
+            let found = self.platforms.iter().find(|(known, _)| known.is_same_as(platform));
             found.map(|(_, pin)| pin)
         })
     }
 
     pub(super) fn insert(&mut self, platform: Platform, pin: Pin) {
-        self.platforms.retain(|known, _| !is_same_platform(known, &platform));
+        self.platforms.retain(|known, _| !known.is_same_as(&platform));
         self.platforms.insert(platform, pin);
     }
 
@@ -42,11 +39,6 @@ impl LockedImage {
         self.index
             .or_else(|| self.platforms.values().next().map(|pin| pin.manifest.digest))
     }
-}
-
-/// Returns `true` if both spellings mean the same platform (`linux/arm64` and `linux/arm64/v8`).
-pub fn is_same_platform(left: &Platform, right: &Platform) -> bool {
-    left.is_same_as(right)
 }
 
 /// The pinned image of one platform. Its descriptors consist of media type, digest and size only.

@@ -1,8 +1,11 @@
+use std::path::Path;
+
 use proptest::prelude::*;
 
+use super::format::MAX_LOCK_BYTES;
 use super::pin::LockedLayer;
 use super::*;
-use crate::model::{Descriptor, DiffId, MediaType};
+use crate::model::{Descriptor, DiffId, Digest, MediaType, Platform};
 use crate::tree::{FACTS_VERSION, Facts};
 
 fn descriptor() -> impl Strategy<Value = Descriptor> {

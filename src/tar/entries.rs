@@ -4,13 +4,21 @@ use std::io::{self, Read};
 
 use ::tar::Header;
 
-use super::header::{Block, has_checksum, is_zero, kind, number, type_of};
+use super::entry::{Entry, EntryKind};
+use super::error::{Bound, TarError};
+use super::header::{BLOCK_BYTES, Block, has_checksum, is_zero, kind, number, type_of};
+use super::input::Input;
 use super::pax::PaxRecords;
+use super::rules::{EndRule, Rules};
 use super::sparse::{OldMap, Piece, SparseFormat, SparseMap, SparseRecords, numbers_of_content};
-use super::{BLOCK_BYTES, Bound, EndRule, Entry, EntryKind, Input, MAX_HOLE_BYTES, Rules, TarError};
+use crate::model::FREE_EXPANSION_BYTES;
 
 /// Greatest position in a stream, in bytes. No file can be larger, since offsets are signed (POSIX `off_t`).
 const MAX_POSITION_BYTES: u64 = i64::MAX as u64;
+
+/// Greatest number of zeros that are read for the holes of all sparse files of a stream, in bytes: the expansion that
+/// is always allowed. Skipped holes do not count.
+pub(super) const MAX_HOLE_BYTES: u64 = FREE_EXPANSION_BYTES;
 
 /// The headers before a member that describe it.
 #[derive(Default)]

@@ -2,7 +2,10 @@
 
 use ::tar::Header;
 
-use super::{BLOCK_BYTES, EntryKind};
+use super::entry::EntryKind;
+
+/// Size of a block, in bytes.
+pub const BLOCK_BYTES: usize = 512;
 
 /// A block of a tar stream.
 pub(super) type Block = [u8; BLOCK_BYTES];

@@ -2,14 +2,15 @@
 //!
 //! The crate `tar` splits records at line feeds. It loses values that contain one, as the bytes of a capability may.
 
+use super::entry::Xattrs;
+use super::error::{Bound, TarError};
 use super::sparse::{SparseRecords, decimal};
-use super::{Bound, TarError, Xattrs};
 
 /// Greatest length of an extended attribute's name, in bytes: Linux's XATTR_NAME_MAX.
-pub const MAX_XATTR_NAME_BYTES: usize = 255;
+const MAX_XATTR_NAME_BYTES: usize = 255;
 
 /// Greatest size of an extended attribute's value, in bytes: Linux's XATTR_SIZE_MAX.
-pub const MAX_XATTR_VALUE_BYTES: usize = 64 * 1024;
+const MAX_XATTR_VALUE_BYTES: usize = 64 * 1024;
 
 /// The prefix that all image tools use for extended attributes.
 const XATTR_PREFIX: &[u8] = b"SCHILY.xattr.";

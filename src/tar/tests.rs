@@ -4,7 +4,9 @@ use std::io::{Read as _, Write as _};
 
 use ::tar::{EntryType, Header};
 
+use super::entries::MAX_HOLE_BYTES;
 use super::header::{has_checksum, number};
+use super::input::Input;
 use super::*;
 
 const RULES: Rules = Rules {

@@ -7,7 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::{Cache, Digest, Kind};
+use super::{Cache, Kind};
+use crate::model::Digest;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
