@@ -29,6 +29,11 @@ impl<'a> Member<'a> {
         }
     }
 
+    /// Returns an error that names a member.
+    pub fn failed(id: &str, cause: BuildError) -> BuildError {
+        cause.of_member(Some(id))
+    }
+
     /// Returns its first full name, if it has a name.
     pub(super) fn reference(&self) -> Option<String> {
         let name = self.outputs.name.as_ref()?;

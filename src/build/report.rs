@@ -110,6 +110,20 @@ impl BuildReport {
         outcomes
     }
 
+    /// Returns the content of `--metadata` for a member of a workspace, with the members that it is based on.
+    pub fn to_member_json(&self, id: &str, bases: impl IntoIterator<Item = String>) -> Value {
+        let mut value = self.to_json();
+        value["member"] = id.into();
+        value["base_members"] = bases.into_iter().collect::<Vec<_>>().into();
+        value["state"] = if self.is_unchanged() { "unchanged" } else { "written" }.into();
+        value
+    }
+
+    /// Returns `true` if every target had the whole image already.
+    pub fn is_unchanged(&self) -> bool {
+        self.targets.iter().all(|target| target.transfer.copied_bytes() == 0)
+    }
+
     /// Returns the content of `--metadata`: name, tags, digests, platforms and sizes.
     pub fn to_json(&self) -> Value {
         let layer = |layer: &LayerReport| {

@@ -47,7 +47,7 @@ pub async fn build(
     for gap in checked.platforms().filter_map(|planned| gap(&planned.plan.platform)) {
         observer.event(Event::Note(gap));
     }
-    refuse_errors(&verdicts, observer)?;
+    refuse_errors(members, &verdicts, observer)?;
     for member in members {
         check_access(member.outputs, transports)
             .await
@@ -72,8 +72,8 @@ pub async fn build(
         .zip(&packed)
         .map(|(verdict, image)| with_packed(verdict, image))
         .collect();
-    refuse_errors(&verdicts, observer)?;
-    report_findings(&verdicts, observer);
+    refuse_errors(members, &verdicts, observer)?;
+    report_findings(members, &verdicts, observer);
     if let Some(update) = lock_update {
         update.write_or_warn(observer);
     }
@@ -172,18 +172,21 @@ fn with_packed(verdict: Verdict, packed: &PackedImage) -> Verdict {
 }
 
 /// Reports the findings and fails if one of them is an error.
-fn refuse_errors(verdicts: &[Verdict], observer: &Arc<dyn Observer>) -> Result<(), BuildError> {
+fn refuse_errors(members: &[Member<'_>], verdicts: &[Verdict], observer: &Arc<dyn Observer>) -> Result<(), BuildError> {
     let error_count = verdicts.iter().map(Verdict::error_count).sum();
     if error_count == 0 {
         return Ok(());
     }
-    report_findings(verdicts, observer);
+    report_findings(members, verdicts, observer);
     Err(BuildError::Refused { error_count })
 }
 
-fn report_findings(verdicts: &[Verdict], observer: &Arc<dyn Observer>) {
-    for verdict in verdicts {
-        observer.event(Event::Findings(verdict.findings.clone()));
+fn report_findings(members: &[Member<'_>], verdicts: &[Verdict], observer: &Arc<dyn Observer>) {
+    for (member, verdict) in members.iter().zip(verdicts) {
+        observer.event(Event::Findings {
+            member: member.id.map(str::to_owned),
+            findings: verdict.findings.clone(),
+        });
     }
 }
 

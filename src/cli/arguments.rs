@@ -3,6 +3,7 @@
 mod cache;
 mod output;
 mod registry;
+mod selection;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 pub use self::cache::{CacheArguments, CacheCommand, PruneArguments};
 pub use self::output::OutputArguments;
 pub use self::registry::{ConnectionArguments, LoginArguments, LogoutArguments, RegistryArguments};
+pub use self::selection::SelectionArguments;
 
 /// Assembles container images from files that you have already built: no Docker, no daemon, no root.
 #[derive(Debug, Parser)]
@@ -181,6 +183,9 @@ pub struct BuildArguments {
     /// Lockfile.
     #[command(flatten)]
     pub pins: PinArguments,
+    /// Members.
+    #[command(flatten)]
+    pub selection: SelectionArguments,
     /// Registries.
     #[command(flatten)]
     pub registry: RegistryArguments,
@@ -204,6 +209,9 @@ Examples:
 
   # Reuse layers of the last image on a new CI machine
   ocitect build --push --cache-from ghcr.io/me/app:latest
+
+  # Build some images of a workspace, and what they are based on
+  ocitect build -p planner -p 'servers/*' --push
 
   # Build without a network, from lockfile and cache
   ocitect build --locked --offline";
@@ -329,6 +337,9 @@ pub struct CheckArguments {
     /// Lockfile.
     #[command(flatten)]
     pub pins: PinArguments,
+    /// Members.
+    #[command(flatten)]
+    pub selection: SelectionArguments,
     /// Registries.
     #[command(flatten)]
     pub registry: RegistryArguments,

@@ -1,31 +1,39 @@
 //! `ocitect build`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+
+use serde_json::{Value, json};
 
 use super::arguments::{BuildArguments, OutputArguments};
 use super::choices::Progress;
 use super::destination::{self, Destination};
 use super::failure::{Done, Failure};
 use super::image_names::parse_image;
+use super::members::{self, MemberOutputs};
 use super::platforms::parse_platform;
 use super::stderr::{emit_event, eprintln_line};
 use super::stdout::{print_json, print_result};
 use super::{habits, interrupt, progress, render};
-use crate::build::{BuildOptions, BuildReport, Member, OutputRequest, Outputs, build, check_outputs, plan_build};
+use crate::build::{
+    BuildOptions, BuildReport, Member, OutputRequest, Outputs, Target, build, check_outputs, plan_build,
+};
 use crate::environment::Environment;
 use crate::events::Event;
 use crate::model::{Reference, ReferenceError, escape};
-use crate::spec::Spec;
 
-/// Builds the image of a spec, and prints its `NAME@DIGEST` at the end.
+/// Version of the content of `--metadata` for a workspace.
+const METADATA_VERSION: u32 = 1;
+
+/// Builds the image of a spec, or the images of a workspace, and prints the `NAME@DIGEST` of each at the end.
 pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let observer = progress::observer(output.progress, output.verbose > 0);
     check_is_no_image(arguments)?;
-    let spec = Spec::load(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
+    let inputs = environment.spec_inputs(&arguments.set)?;
     let metadata = arguments.metadata.as_deref().map(Destination::of);
     let request = output_request(arguments, metadata.as_ref())?;
     let stdout_is_taken = taken_stdout(&request, metadata.as_ref())?;
-    let naming = Outputs::decide(spec.image(), &request)?;
+    let images = members::load(&arguments.spec, &arguments.selection, &request, &inputs)?;
     let cache_from = arguments.cache_from.iter().map(|text| parse_image(text, environment));
     let options = BuildOptions {
         locked: arguments.pins.locked,
@@ -34,9 +42,14 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
     };
     if !arguments.print_plan {
         let also_read = environment.files_read(&arguments.registry);
-        check_outputs(&spec, &naming, &also_read, &options.cache_from, options.cache.as_ref())?;
+        for image in &images {
+            let MemberOutputs { spec, outputs, .. } = image;
+            check_outputs(spec, outputs, &also_read, &options.cache_from, options.cache.as_ref())?;
+        }
     }
-    let pushed: Vec<&str> = naming.registries().collect();
+    let targets: Vec<Target> = images.iter().flat_map(|image| image.outputs.targets.clone()).collect();
+    let pushed: BTreeSet<&str> = images.iter().flat_map(|image| image.outputs.registries()).collect();
+    let pushed: Vec<&str> = pushed.into_iter().collect();
     let transports = environment.transports(&arguments.registry, &pushed, &observer)?;
     let transports = if arguments.pins.offline {
         transports.offline()
@@ -44,27 +57,41 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
         transports
     };
     let _traffic = progress::TrafficAtEnd::of(&transports, &observer);
-    transports.expect(&naming.targets);
+    transports.expect(&targets);
 
     if !arguments.print_plan {
-        interrupt::expect(&naming.targets, environment.journal_directory());
+        interrupt::expect(&targets, environment.journal_directory());
     }
-    let member = [Member::alone(&spec, &naming)];
-    let planned = plan_build(&member, &options, &transports, &observer).await?;
+    let members: Vec<Member<'_>> = images.iter().map(MemberOutputs::member).collect();
+    let planned = plan_build(&members, &options, &transports, &observer).await?;
     if arguments.print_plan {
         return print_json(&planned.to_json());
     }
-    let report = build(&member, planned, &options, &transports, &observer)
-        .await?
-        .remove(0);
+    let reports = build(&members, planned, &options, &transports, &observer).await?;
+    let built: Vec<(&MemberOutputs, BuildReport)> = images.iter().zip(reports).collect();
     if let Some(destination) = &metadata {
-        destination.write(format!("{:#}\n", report.to_json()).as_bytes())?;
+        destination.write(format!("{:#}\n", metadata_json(&built)).as_bytes())?;
     }
-    print_summary(output.progress, &report);
-    if let Some(warning) = unmoved_tags(&naming, spec.platforms().len()) {
-        observer.event(Event::Warning(warning));
+    print_summary(output.progress, &built);
+    for (image, report) in built.iter().filter(|(image, _)| image.is_selected) {
+        if let Some(warning) = unmoved_tags(&image.outputs, image.spec.platforms().len()) {
+            observer.event(Event::Warning(warning));
+        }
+        print_result(&report.pinned_name(), stdout_is_taken, output.progress)?;
     }
-    print_result(&report.pinned_name(), stdout_is_taken, output.progress)
+    Ok(())
+}
+
+/// Returns the content of `--metadata`: an object for the only image, or one that lists the images of a workspace.
+fn metadata_json(built: &[(&MemberOutputs, BuildReport)]) -> Value {
+    let of_member = |(image, report): &(&MemberOutputs, BuildReport)| match &image.id {
+        Some(id) => report.to_member_json(id, image.spec.member_bases()),
+        None => report.to_json(),
+    };
+    match built {
+        [only] if only.0.id.is_none() => of_member(only),
+        _ => json!({ "version": METADATA_VERSION, "images": built.iter().map(of_member).collect::<Vec<_>>() }),
+    }
 }
 
 /// Rejects the name of an image in the place of the spec, with the option to use instead.
@@ -101,11 +128,19 @@ fn unmoved_tags(naming: &Outputs, platform_count: usize) -> Option<String> {
 }
 
 /// Prints what was built: for people a summary, for programs the event `built` with the content of `--metadata`.
-fn print_summary(progress: Progress, report: &BuildReport) {
-    match progress {
-        Progress::None => {}
-        Progress::Json => emit_event("built", report.to_json()),
-        Progress::Auto | Progress::Plain => eprintln_line(&render::summary(report)),
+fn print_summary(progress: Progress, built: &[(&MemberOutputs, BuildReport)]) {
+    match (progress, built) {
+        (Progress::None, _) => {}
+        (Progress::Json, _) => emit_event("built", metadata_json(built)),
+        (Progress::Auto | Progress::Plain, [(image, report)]) if image.id.is_none() => {
+            eprintln_line(&render::summary(report));
+        }
+        (Progress::Auto | Progress::Plain, _) => {
+            let rows = built
+                .iter()
+                .filter_map(|(image, report)| Some((image.id.as_deref()?, report)));
+            eprintln_line(&render::workspace_summary(&rows.collect::<Vec<_>>()));
+        }
     }
 }
 

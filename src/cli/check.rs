@@ -4,20 +4,21 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::arguments::{CheckArguments, OutputArguments, PinArguments, RegistryArguments};
+use super::arguments::{CheckArguments, OutputArguments, PinArguments, RegistryArguments, SelectionArguments};
 use super::failure::{Done, Failure};
 use super::image_names::{login_registry, parse_image, resolve};
+use super::members::{self, MemberOutputs};
 use super::platforms::{parse_platform, skipped_json};
 use super::stdout::{print, print_json};
 use super::{findings, local_names, progress, render};
-use crate::build::{BuildOptions, CheckedImages, Member, OutputRequest, Outputs, check_build, check_image, plan_build};
+use crate::build::{BuildOptions, CheckedImages, Member, OutputRequest, check_build, check_image, plan_build};
 use crate::check::{Code, Coverage, Finding, Verdict, check_variables, sarif};
 use crate::environment::Environment;
 use crate::events::Observer;
 use crate::model::{Platform, escape};
-use crate::spec::{Spec, read_env_file};
+use crate::spec::read_env_file;
 use crate::store::SkippedEntry;
 
 /// Checks a spec or an image, prints the findings, and fails if one of them is an error.
@@ -28,14 +29,45 @@ pub async fn run(arguments: &CheckArguments, output: &OutputArguments, environme
     let observer = progress::observer(output.progress, output.verbose > 0);
     let platforms = arguments.platform.iter().map(|text| parse_platform(text));
     let platforms: Vec<Platform> = platforms.collect::<Result<_, Failure>>()?;
-    let (verdict, skipped) = match spec_path(&arguments.subject)? {
-        Some(path) => (
-            check_spec(path, platforms, arguments, environment, &observer).await?,
-            Vec::new(),
-        ),
-        None => check_named_image(&platforms, arguments, environment, &observer).await?,
-    };
+    if let Some(path) = spec_path(&arguments.subject)? {
+        let checked = check_spec(path, platforms, arguments, environment, &observer).await?;
+        return print_members(&checked, arguments);
+    }
+    if let Some(option) = arguments.selection.first_option() {
+        return Err(Failure::usage(
+            &format!("{option} selects members of a workspace, but an image is checked"),
+            &format!("remove {option}"),
+        ));
+    }
+    let (verdict, skipped) = check_named_image(&platforms, arguments, environment, &observer).await?;
     print_verdict(&verdict, &skipped, arguments)
+}
+
+/// Prints the verdict of a spec, or those of the members of a workspace.
+fn print_members(checked: &[(Option<String>, Verdict)], arguments: &CheckArguments) -> Done {
+    if let [(_, only)] = checked {
+        return print_verdict(only, &[], arguments);
+    }
+    if arguments.sarif {
+        return Err(Failure::usage(
+            "--sarif describes one image, and several are checked",
+            "check each member on its own: `ocitect check -p ID --sarif`",
+        ));
+    }
+    if arguments.json {
+        let member = |(id, verdict): &(Option<String>, Verdict)| {
+            let mut value = verdict_json(verdict, &[]);
+            value["member"] = json!(id);
+            value
+        };
+        print_json(&json!({ "images": checked.iter().map(member).collect::<Vec<_>>() }))?;
+    } else {
+        for (id, verdict) in checked {
+            print(format!("{}:\n", id.as_deref().unwrap_or_default()).as_bytes())?;
+            print_for_people(verdict, &notes(verdict, &[]))?;
+        }
+    }
+    refuse_errors(checked.iter().map(|(_, verdict)| verdict.error_count()).sum())
 }
 
 /// Returns the path of a spec: an existing file or directory. Any other subject is the name of an image.
@@ -75,15 +107,13 @@ async fn check_spec(
     arguments: &CheckArguments,
     environment: &Environment,
     observer: &Arc<dyn Observer>,
-) -> Result<Verdict, Failure> {
-    let spec = Spec::load(path, &environment.spec_inputs(&arguments.set)?)?;
-    let naming = Outputs::decide(
-        spec.image(),
-        &OutputRequest {
-            platforms,
-            ..OutputRequest::default()
-        },
-    )?;
+) -> Result<Vec<(Option<String>, Verdict)>, Failure> {
+    let request = OutputRequest {
+        platforms,
+        ..OutputRequest::default()
+    };
+    let inputs = environment.spec_inputs(&arguments.set)?;
+    let images = members::load(path, &arguments.selection, &request, &inputs)?;
     let options = BuildOptions {
         locked: arguments.pins.locked,
         ..environment.build_options(arguments.jobs)?
@@ -95,11 +125,12 @@ async fn check_spec(
     } else {
         transports
     };
-    let planned = plan_build(&[Member::alone(&spec, &naming)], &options, &transports, observer).await?;
+    let members: Vec<Member<'_>> = images.iter().map(MemberOutputs::member).collect();
+    let planned = plan_build(&members, &options, &transports, observer).await?;
     let given = given_variables(&arguments.env_file)?;
-    Ok(check_build(planned, given.as_ref(), &options, observer)
-        .await?
-        .remove(0))
+    let verdicts = check_build(planned, given.as_ref(), &options, observer).await?;
+    let selected = images.into_iter().zip(verdicts).filter(|(image, _)| image.is_selected);
+    Ok(selected.map(|(image, verdict)| (image.id, verdict)).collect())
 }
 
 async fn check_named_image(
@@ -158,18 +189,27 @@ fn print_verdict(verdict: &Verdict, skipped: &[SkippedEntry], arguments: &CheckA
             env!("CARGO_PKG_VERSION"),
         ))?;
     } else if arguments.json {
-        print_json(&json!({
-            "findings": verdict.findings.iter().map(Finding::to_json).collect::<Vec<_>>(),
-            "errors": verdict.error_count(),
-            "warnings": verdict.warning_count(),
-            "allowed": verdict.allowed_count,
-            "checked": verdict.checked.iter().map(Coverage::to_json).collect::<Vec<_>>(),
-            "skipped": skipped.iter().map(skipped_json).collect::<Vec<_>>(),
-        }))?;
+        print_json(&verdict_json(verdict, skipped))?;
     } else {
         print_for_people(verdict, &notes)?;
     }
-    match verdict.error_count() {
+    refuse_errors(verdict.error_count())
+}
+
+fn verdict_json(verdict: &Verdict, skipped: &[SkippedEntry]) -> Value {
+    json!({
+        "findings": verdict.findings.iter().map(Finding::to_json).collect::<Vec<_>>(),
+        "errors": verdict.error_count(),
+        "warnings": verdict.warning_count(),
+        "allowed": verdict.allowed_count,
+        "checked": verdict.checked.iter().map(Coverage::to_json).collect::<Vec<_>>(),
+        "skipped": skipped.iter().map(skipped_json).collect::<Vec<_>>(),
+    })
+}
+
+/// Fails if the check found errors.
+fn refuse_errors(error_count: usize) -> Done {
+    match error_count {
         0 => Ok(()),
         1 => Err(Failure::gate("the check found 1 error", GATE_HELP)),
         count => Err(Failure::gate(&format!("the check found {count} errors"), GATE_HELP)),
@@ -208,11 +248,15 @@ pub(super) async fn check_new_spec(
             locked: false,
             offline: is_offline,
         },
+        selection: SelectionArguments::default(),
         registry: registry.clone(),
     };
-    let verdict = check_spec(path, Vec::new(), &arguments, environment, observer).await?;
-    print_for_people(&verdict, &notes(&verdict, &[]))?;
-    Ok(verdict.error_count() == 0)
+    let mut is_sound = true;
+    for (_, verdict) in check_spec(path, Vec::new(), &arguments, environment, observer).await? {
+        print_for_people(&verdict, &notes(&verdict, &[]))?;
+        is_sound &= verdict.error_count() == 0;
+    }
+    Ok(is_sound)
 }
 
 /// Returns a line for each platform that was checked, for what no rule covers, and for what was skipped.

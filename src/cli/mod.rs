@@ -24,6 +24,7 @@ mod lock_text;
 mod login;
 mod ls;
 mod man;
+mod members;
 mod platforms;
 mod progress;
 mod render;

@@ -1,12 +1,13 @@
 //! Text for people: sizes, colors, the summary of a build.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 
 use super::choices::Color;
 use crate::build::{BuildReport, LayerReport, PlatformReport};
 use crate::events::Outcome;
-use crate::model::{Tag, size_text};
+use crate::model::{Digest, Tag, size_text};
 
 /// The choice of `--color`, made once at the start.
 static COLOR: OnceLock<Color> = OnceLock::new();
@@ -74,6 +75,46 @@ pub fn summary(report: &BuildReport) -> String {
     for target in &report.targets {
         lines.push(tags_line(&target.target, &target.tags));
     }
+    lines.join("\n")
+}
+
+/// Returns the summary of a workspace: a line for each image with its platforms, layers and size, and how many there
+/// are.
+pub fn workspace_summary(images: &[(&str, &BuildReport)]) -> String {
+    let width = images
+        .iter()
+        .map(|(id, _)| id.chars().count())
+        .max()
+        .unwrap_or_default();
+    let line = |(id, report): &(&str, &BuildReport)| {
+        let layers: BTreeSet<Digest> = report
+            .platforms
+            .iter()
+            .flat_map(|platform| &platform.layers)
+            .map(|layer| layer.descriptor.digest)
+            .collect();
+        let platforms: Vec<String> = report.platforms.iter().map(|one| one.platform.to_string()).collect();
+        let copied: u64 = report.targets.iter().map(|target| target.transfer.copied_bytes()).sum();
+        let state = match (report.targets.is_empty(), report.is_unchanged()) {
+            (true, _) => "not written".to_owned(),
+            (false, true) => "unchanged".to_owned(),
+            (false, false) => format!("wrote {}", size_text(copied)),
+        };
+        let count = layers.len();
+        let pad = " ".repeat(width - id.chars().count());
+        format!(
+            "{id}{pad}  {}  {count} layers  {state}  {}",
+            platforms.join(","),
+            report.root.digest
+        )
+    };
+    let unchanged = images.iter().filter(|(_, report)| report.is_unchanged()).count();
+    let mut lines: Vec<String> = images.iter().map(line).collect();
+    lines.push(format!(
+        "{} images: {} written, {unchanged} unchanged",
+        images.len(),
+        images.len() - unchanged
+    ));
     lines.join("\n")
 }
 

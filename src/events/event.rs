@@ -41,7 +41,12 @@ pub enum Event {
     /// Something that is probably not what the user wants.
     Warning(String),
     /// Findings of the check, errors first.
-    Findings(Vec<Finding>),
+    Findings {
+        /// The ID of the member of a workspace that they are about; `None` for a spec on its own.
+        member: Option<String>,
+        /// The findings.
+        findings: Vec<Finding>,
+    },
     /// An image and its tags were written completely to this output.
     Published(String),
     /// A blob or a manifest exists at its target.

@@ -1,7 +1,7 @@
 //! Loads a workspace: its root file, and the specs of its members.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::error::WorkspaceError;
 use super::graph::order;
@@ -41,12 +41,17 @@ pub enum Found {
     Alone,
 }
 
-/// Finds out whether a spec is the root of a workspace, or belongs to one: to the nearest root file in a directory above
+/// Finds out whether a spec, or the one in a directory, is the root of a workspace, or belongs to one: to the nearest root file in a directory above
 /// it that lists it. The search ends at a directory with a `.git`.
 ///
 /// # Errors
 /// Returns [`WorkspaceError`] if the file or a root file is invalid.
 pub fn find(spec: &Path) -> Result<Found, WorkspaceError> {
+    let spec = &if spec.is_dir() {
+        spec.join(DEFAULT_NAME)
+    } else {
+        spec.to_owned()
+    };
     let read = |cause: std::io::Error| WorkspaceError::Read {
         path: spec.to_owned(),
         reason: cause.to_string(),
@@ -124,6 +129,11 @@ impl Workspace {
     /// Returns all members: every base before the members that are based on it, and otherwise sorted by ID.
     pub fn members(&self) -> &[WorkspaceMember] {
         &self.members
+    }
+
+    /// Returns its members, in the same order.
+    pub fn into_members(self) -> Vec<WorkspaceMember> {
+        self.members
     }
 
     /// Selects members.

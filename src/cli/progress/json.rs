@@ -65,8 +65,14 @@ impl Events {
             }
             Event::Note(text) => vec![json!({"event": "note", "text": text})],
             Event::Warning(text) => vec![json!({"event": "warning", "text": text})],
-            Event::Findings(findings) => {
-                let line = |finding: &Finding| event_json("finding", finding.to_json());
+            Event::Findings { member, findings } => {
+                let line = |finding: &Finding| {
+                    let mut line = event_json("finding", finding.to_json());
+                    if let Some(member) = &member {
+                        line["member"] = member.as_str().into();
+                    }
+                    line
+                };
                 findings.iter().map(line).collect()
             }
             Event::Settled(outcome) => {

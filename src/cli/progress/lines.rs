@@ -59,7 +59,13 @@ pub fn text(event: Event) -> Option<String> {
         Event::Finished { what, .. } => what,
         Event::Note(text) => text,
         Event::Warning(text) => format!("warning: {text}"),
-        Event::Findings(found) => findings::text(&found, render::color_on_stderr()).trim_end().to_owned(),
+        Event::Findings { member, findings } => {
+            let found = findings::text(&findings, render::color_on_stderr());
+            match member.filter(|_| !findings.is_empty()) {
+                Some(member) => format!("{member}:\n{}", found.trim_end()),
+                None => found.trim_end().to_owned(),
+            }
+        }
         _ => String::new(),
     };
     (!text.is_empty()).then_some(text)

@@ -46,7 +46,7 @@ struct WarningsOnly;
 
 impl Observer for WarningsOnly {
     fn event(&self, event: Event) {
-        if !matches!(event, Event::Warning(_) | Event::Findings(_)) {
+        if !matches!(event, Event::Warning(_) | Event::Findings { .. }) {
             return;
         }
         if let Some(text) = lines::text(event) {

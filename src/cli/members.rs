@@ -1,0 +1,194 @@
+//! The images that a command is for: one spec, or selected members of a workspace.
+
+use std::path::Path;
+
+use super::arguments::SelectionArguments;
+use super::failure::Failure;
+use crate::build::{Member, OutputRequest, Outputs};
+use crate::model::{ImageName, Platform, Selector, escape};
+use crate::spec::{Inputs, Spec};
+use crate::workspace::{Found, Selection, Workspace, find};
+
+/// The layout that a workspace is written to if neither its root file nor the command line names one, relative to the
+/// root file.
+const DEFAULT_LAYOUT: &str = "build/oci";
+
+/// One image that a command is for.
+pub struct MemberOutputs {
+    /// Its ID in the workspace; `None` for a spec on its own.
+    pub id: Option<String>,
+    pub spec: Spec,
+    pub outputs: Outputs,
+    /// `false` for one that is only needed because others are based on it.
+    pub is_selected: bool,
+}
+
+impl MemberOutputs {
+    /// Returns it as a member of a build.
+    pub fn member(&self) -> Member<'_> {
+        Member {
+            id: self.id.as_deref(),
+            spec: &self.spec,
+            outputs: &self.outputs,
+        }
+    }
+}
+
+/// Loads the spec at `path`, or the members of its workspace that `selection` selects and those that they are based on.
+/// Bases come first.
+pub fn load(
+    path: &Path,
+    selection: &SelectionArguments,
+    request: &OutputRequest,
+    inputs: &Inputs,
+) -> Result<Vec<MemberOutputs>, Failure> {
+    let (root, only) = match find(path)? {
+        Found::Alone => return alone(path, selection, request, inputs),
+        Found::Workspace(root) => (root, None),
+        Found::Member(root) => (
+            root,
+            Some(std::path::absolute(path).unwrap_or_else(|_| path.to_owned())),
+        ),
+    };
+    let layout = root.layout().unwrap_or_else(|| root.directory().join(DEFAULT_LAYOUT));
+    let workspace = Workspace::load(root, inputs)?;
+    let request = workspace_request(request, layout)?;
+    let selected = workspace.select(&wanted(&workspace, only.as_deref(), selection)?);
+    let selected = selected.map_err(|error| with_platform_help(error, selection))?;
+    let needed = |id: &String| selected.members.contains(id) || selected.bases.contains(id);
+    let mut members = Vec::new();
+    for member in workspace.into_members().into_iter().filter(|member| needed(&member.id)) {
+        let is_selected = selected.members.contains(&member.id);
+        let outputs = if is_selected {
+            Outputs::decide(member.spec.image(), &request)
+        } else {
+            base_outputs(&member.spec, &request)
+        };
+        let outputs = outputs.map_err(|error| Member::failed(&member.id, error))?;
+        members.push(MemberOutputs {
+            id: Some(member.id),
+            spec: member.spec,
+            outputs,
+            is_selected,
+        });
+    }
+    Ok(members)
+}
+
+fn alone(
+    path: &Path,
+    selection: &SelectionArguments,
+    request: &OutputRequest,
+    inputs: &Inputs,
+) -> Result<Vec<MemberOutputs>, Failure> {
+    if let Some(option) = selection.first_option() {
+        let path = escape(path.as_os_str().as_encoded_bytes());
+        let help = selection.package.first().and_then(|text| platform_help(text));
+        return Err(Failure::usage(
+            &format!("{option} selects members of a workspace, and {path} belongs to none"),
+            &help.unwrap_or_else(|| format!("remove {option}")),
+        ));
+    }
+    let spec = Spec::load(path, inputs)?;
+    let outputs = Outputs::decide(spec.image(), request)?;
+    Ok(vec![MemberOutputs {
+        id: None,
+        spec,
+        outputs,
+        is_selected: true,
+    }])
+}
+
+/// Returns the selection of the command line; without one, the members of the spec at `only`.
+fn wanted(workspace: &Workspace, only: Option<&Path>, arguments: &SelectionArguments) -> Result<Selection, Failure> {
+    let SelectionArguments {
+        package,
+        exclude,
+        with_dependents,
+    } = arguments.clone();
+    let of_spec = |only: &Path| {
+        let members = workspace.members().iter();
+        let same = members.filter(|member| std::path::absolute(member.spec.path()).is_ok_and(|path| path == only));
+        same.map(|member| member.id.clone()).collect()
+    };
+    let packages = match only {
+        Some(_) if !package.is_empty() => {
+            return Err(Failure::usage(
+                "-p selects members of a workspace, but the path names one of them",
+                "give the path of the workspace's ocitect.toml, or no -p",
+            ));
+        }
+        Some(only) => of_spec(only),
+        None => package,
+    };
+    Ok(Selection {
+        packages,
+        exclude,
+        with_dependents,
+    })
+}
+
+/// Refuses outputs that cannot hold several images, and names the layout if there is no other output.
+fn workspace_request(request: &OutputRequest, layout: std::path::PathBuf) -> Result<OutputRequest, Failure> {
+    if let Some(name) = request.tags.iter().find(|tag| tag.contains(['/', ':', '@'])) {
+        return Err(Failure::usage(
+            &format!("-t {}: a workspace has several names", escape(name.as_bytes())),
+            "use a tag alone: every member keeps its name",
+        ));
+    }
+    if let Some(output) = request.outputs.iter().find(|output| holds_one(output)) {
+        return Err(Failure::usage(
+            &format!("-o {output} cannot hold the images of a workspace"),
+            "write to a layout without a tag, such as -o oci:DIR",
+        ));
+    }
+    let mut request = request.clone();
+    if request.outputs.is_empty() && !request.push {
+        request.outputs.push(ImageName::Layout {
+            path: layout,
+            selector: Selector::Only,
+        });
+    }
+    Ok(request)
+}
+
+fn holds_one(output: &ImageName) -> bool {
+    !matches!(
+        output,
+        ImageName::Layout {
+            selector: Selector::Only,
+            ..
+        }
+    )
+}
+
+/// Returns the outputs of a member that is not selected: a repository that is pushed to by digest, so that the digest of
+/// the base can be resolved.
+fn base_outputs(spec: &Spec, request: &OutputRequest) -> Result<Outputs, crate::build::BuildError> {
+    let mut request = request.clone();
+    request.outputs.clear();
+    request.tags.clear();
+    request.push &= spec.image().name.is_some();
+    let mut outputs = Outputs::decide(spec.image(), &request)?;
+    if !request.push {
+        outputs.targets.clear();
+    }
+    for target in &mut outputs.targets {
+        target.tags.clear();
+    }
+    outputs.unmoved.clear();
+    Ok(outputs)
+}
+
+fn with_platform_help(error: crate::workspace::WorkspaceError, selection: &SelectionArguments) -> Failure {
+    match selection.package.iter().find_map(|text| platform_help(text)) {
+        Some(help) => Failure::usage(&error.to_string(), &help),
+        None => error.into(),
+    }
+}
+
+/// Returns the option that was meant by `-p linux/amd64`.
+fn platform_help(text: &str) -> Option<String> {
+    let platform: Platform = Platform::parse_known(text).ok()?;
+    Some(format!("to select a platform, use --platform {platform}"))
+}
