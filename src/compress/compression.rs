@@ -7,22 +7,22 @@ use super::error::CompressError;
 const MIB: usize = 1024 * 1024;
 
 /// Lowest level of gzip: stored without compression.
-const GZIP_LEVEL_MIN: i32 = 0;
+pub const GZIP_LEVEL_MIN: i32 = 0;
 /// Highest level of gzip.
-const GZIP_LEVEL_MAX: i32 = 9;
+pub const GZIP_LEVEL_MAX: i32 = 9;
 /// Default level of gzip, the same as that of gzip and zlib.
-const GZIP_LEVEL_DEFAULT: i32 = 6;
+pub const GZIP_LEVEL_DEFAULT: i32 = 6;
 /// Unit of the blocks of gzip, in uncompressed bytes: most blocks have between one and two units. Each starts with an
 /// empty window of 32 KiB, so larger blocks gain almost nothing and smaller ones lose.
 pub const GZIP_BLOCK_UNIT_BYTES: usize = MIB;
 
 /// Lowest level of zstd. The encoder also supports 0 (another spelling of 3) and negative levels, which trade size for
 /// a speed that no layer needs. Here each level has one spelling.
-const ZSTD_LEVEL_MIN: i32 = 1;
+pub const ZSTD_LEVEL_MIN: i32 = 1;
 /// Highest level of zstd.
-const ZSTD_LEVEL_MAX: i32 = 22;
+pub const ZSTD_LEVEL_MAX: i32 = 22;
 /// Default level of zstd, the same as that of zstd itself.
-const ZSTD_LEVEL_DEFAULT: i32 = 3;
+pub const ZSTD_LEVEL_DEFAULT: i32 = 3;
 /// Unit of the blocks of zstd, in uncompressed bytes. Each block is an independent frame. Measured, frames of 1 MiB
 /// cost 3.2 % of size, frames of 4 MiB 0.6 %.
 pub const ZSTD_BLOCK_UNIT_BYTES: usize = 4 * MIB;

@@ -25,7 +25,8 @@ mod zstd_reader;
 
 pub use algorithm::Algorithm;
 pub use compression::{
-    Compression, GZIP_BLOCK_UNIT_BYTES, MAX_BLOCK_UNITS, NONE_BLOCK_UNIT_BYTES, ZSTD_BLOCK_UNIT_BYTES,
+    Compression, GZIP_BLOCK_UNIT_BYTES, GZIP_LEVEL_DEFAULT, GZIP_LEVEL_MAX, GZIP_LEVEL_MIN, MAX_BLOCK_UNITS,
+    NONE_BLOCK_UNIT_BYTES, ZSTD_BLOCK_UNIT_BYTES, ZSTD_LEVEL_DEFAULT, ZSTD_LEVEL_MAX, ZSTD_LEVEL_MIN,
 };
 pub use decode::{decoder, decoder_for, sniff};
 pub use encode::{BlockEncoder, Checksum, Encoder};
