@@ -3,7 +3,7 @@
 //! - gzip (RFC 1952 section 2.2): reads all members in order, and verifies the checksum and length of each. Zero bytes
 //!   after the last member are padding (from tools that write in records); anything else is an error.
 //! - zstd (RFC 8878 section 3): reads all frames, skips skippable frames, verifies checksums and content sizes. A frame
-//!   with a window over [`ZSTD_WINDOW_MAX_BYTES`] is refused when its header is read, before memory is allocated.
+//!   with a window over [`super::ZSTD_WINDOW_MAX_BYTES`] is refused when its header is read, before memory is allocated.
 //!
 //! Errors of the decoder are a [`CompressError`] inside an [`io::Error`]; errors of the source are passed on unchanged.
 //! After an error every further read fails, so that no caller can mistake the end of a damaged stream for the end.
@@ -12,13 +12,10 @@ use std::io::{self, BufRead, BufReader, Cursor, Read};
 
 use flate2::bufread::GzDecoder;
 
+use super::algorithm::Algorithm;
+use super::error::CompressError;
 use super::source::{INPUT_BUFFER_BYTES, Source, damaged};
 use super::zstd_reader::{ZstdReader, is_frame};
-use super::{Algorithm, CompressError};
-
-/// Greatest accepted zstd window, in bytes: the limit of `zstd` itself without `--long`, and more than any of its
-/// levels uses.
-pub const ZSTD_WINDOW_MAX_BYTES: u64 = 128 * 1024 * 1024;
 
 /// RFC 1952 section 2.3.1: ID1, ID2, and deflate, the only method.
 const GZIP_MAGIC: [u8; 3] = [0x1f, 0x8b, 0x08];

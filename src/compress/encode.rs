@@ -15,7 +15,10 @@ use std::io::{self, Write};
 
 use structured_zstd::encoding::{CompressionLevel, FrameCompressor};
 
-use super::{Algorithm, CompressError, Compression, MAX_BLOCK_UNITS, deflate};
+use super::algorithm::Algorithm;
+use super::compression::{Compression, MAX_BLOCK_UNITS};
+use super::deflate;
+use super::error::CompressError;
 
 /// RFC 1952 section 2.3: magic, deflate, no flags, no time, no extra flags, unknown operating system.
 const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 0x08, 0, 0, 0, 0, 0, 0, 0xff];

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::Algorithm;
+use super::algorithm::Algorithm;
 
 /// An error of compression or decompression.
 ///
@@ -11,12 +11,6 @@ use super::Algorithm;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompressError {
-    /// No algorithm has this name.
-    #[error("unknown compression `{name}`")]
-    UnknownAlgorithm {
-        /// The name, escaped.
-        name: String,
-    },
     /// The algorithm does not have the level.
     #[error("{algorithm} has no level {level}: expected {min} to {max}")]
     LevelOutOfRange {
@@ -94,7 +88,6 @@ impl CompressError {
     /// Returns one line that says how to fix it; `None` if there is no advice.
     pub fn help(&self) -> Option<&'static str> {
         match self {
-            Self::UnknownAlgorithm { .. } => Some("choose `gzip`, `zstd` or `none`"),
             Self::LevelOutOfRange { .. } => Some("choose a level in this range, or remove the level"),
             Self::LevelNotTaken { .. } => Some("remove the level, or choose `gzip` or `zstd`"),
             Self::BlockTooLarge { .. } | Self::FailedBefore => None,

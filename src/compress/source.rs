@@ -2,7 +2,8 @@
 
 use std::io::{self, Read};
 
-use super::{Algorithm, CompressError};
+use super::algorithm::Algorithm;
+use super::error::CompressError;
 
 /// Size of the buffer for compressed input, in bytes.
 pub(super) const INPUT_BUFFER_BYTES: usize = 64 * 1024;

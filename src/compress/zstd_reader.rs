@@ -8,8 +8,13 @@ use std::io::{self, BufReader, Cursor, Read};
 use ruzstd::decoding::errors::{FrameDecoderError, FrameHeaderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
+use super::algorithm::Algorithm;
+use super::error::CompressError;
 use super::source::{INPUT_BUFFER_BYTES, Source, damaged};
-use super::{Algorithm, CompressError, ZSTD_WINDOW_MAX_BYTES};
+
+/// Greatest accepted zstd window, in bytes: the limit of `zstd` itself without `--long`, and more than any of its
+/// levels uses.
+pub const ZSTD_WINDOW_MAX_BYTES: u64 = 128 * 1024 * 1024;
 
 /// RFC 8878 section 3.1.1.
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];

@@ -9,20 +9,6 @@ use super::super::{Checksum, Encoder, GZIP_BLOCK_UNIT_BYTES, MAX_BLOCK_UNITS, ZS
 use super::{Algorithm, CompressError, Compression, Random, compression, corpus, decode, encode};
 
 #[test]
-fn names_are_parsed_and_printed() {
-    for algorithm in [Algorithm::Gzip, Algorithm::Zstd, Algorithm::None] {
-        assert_eq!(Algorithm::parse(algorithm.name()).unwrap(), algorithm);
-        assert_eq!(algorithm.to_string(), algorithm.name());
-    }
-    for name in ["", "GZIP", "gz", "xz", "gzip "] {
-        assert!(Algorithm::parse(name).is_err(), "{name}");
-    }
-    let error = Algorithm::parse("a\x1b[31m\n").unwrap_err();
-    assert_eq!(error.to_string(), r"unknown compression `a\u{1b}[31m\n`");
-    assert_eq!(error.help(), Some("choose `gzip`, `zstd` or `none`"));
-}
-
-#[test]
 fn levels_are_checked_against_the_algorithm() {
     let level = |algorithm, level| Compression::new(algorithm, level).map(Compression::level);
     assert_eq!(level(Algorithm::Gzip, None).unwrap(), 6);
