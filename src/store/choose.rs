@@ -1,6 +1,6 @@
 //! Selection of an image of a layout or an archive by its names.
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::model::{Digest, Selector, escape};
 
 /// Limit on the names that an error lists; an archive may have thousands.

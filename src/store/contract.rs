@@ -1,13 +1,15 @@
 //! Tests that every backend must pass. They run against memory, layouts and archives beside their code.
-//!
-//! All names come through `super`, so that another test crate can include this file in a module that imports the
-//! store's and the model's names, and run it against a registry.
 
 use tokio::io::AsyncReadExt as _;
 
-use super::{
-    Descriptor, Digest, Document, ImageConfig, ImageIndex, ImageManifest, MediaType, MemoryStore, Root, Selector, Sink,
-    Source, StoreError, Tag, open, read_config, read_root,
+use super::error::StoreError;
+use super::memory::MemoryStore;
+use super::read::{read_config, read_root};
+use super::sink::Sink;
+use super::source::Source;
+use super::verified::open;
+use crate::model::{
+    Descriptor, Digest, Document, ImageConfig, ImageIndex, ImageManifest, MediaType, Root, Selector, Tag,
 };
 
 /// A place that the tests write to and read from. Each test gets a new one.

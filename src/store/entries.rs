@@ -6,7 +6,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{Source, StoreError, read_config, read_image, read_root};
+use super::error::StoreError;
+use super::read::{read_config, read_image, read_root};
+use super::source::Source;
 use crate::model::{Descriptor, Image, ImageIndex, MAX_INDEX_DEPTH, Platform, Root, escape};
 
 /// Limit on nested indexes. Those in use have a handful; each costs a request.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::ErrorCode;
+use super::error_code::ErrorCode;
 use crate::model::{Descriptor, Diagnostic, Digest, DocumentError, ErrorKind, Platform, ReferenceError, escape};
 
 /// The side that invalid content comes from.

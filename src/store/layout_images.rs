@@ -8,8 +8,10 @@
 use std::collections::BTreeSet;
 
 use super::entries::platform_of_config;
+use super::error::StoreError;
 use super::layout_index::{LayoutIndex, names};
-use super::{Source, StoreError, read, read_root};
+use super::read::{self, read_root};
+use super::source::Source;
 use crate::model::{
     Descriptor, Digest, Document, FULL_NAME_ANNOTATION, ImageIndex, MAX_MANIFEST_BYTES, MediaType, Platform,
     REF_NAME_ANNOTATION, Root, Selector,

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::choose::{Candidate, hits, labels_at, not_found, tag_of};
 use super::entries::why_no_image;
-use super::{Side, StoreError};
+use super::error::{Side, StoreError};
 use crate::model::{
     Descriptor, Document, FULL_NAME_ANNOTATION, ImageIndex, MediaType, REF_NAME_ANNOTATION, Repository, Selector, Tag,
     UnsupportedEntry, strict_json,

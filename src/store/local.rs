@@ -13,7 +13,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::NamedTempFile;
 use tokio::io::AsyncReadExt as _;
 
-use super::{Source, StoreError, open};
+use super::error::StoreError;
+use super::source::Source;
+use super::verified::open;
 use crate::model::{Descriptor, Digest, Hasher};
 
 /// Prefix of temporary files' names. No other file is ever removed.

@@ -6,7 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{BlobReader, Side, Sink, Source, StoreError, read};
+use super::error::{Side, StoreError};
+use super::read;
+use super::sink::Sink;
+use super::source::{BlobReader, Source};
 use crate::model::{Descriptor, Digest, MediaType, Root, Selector, Tag};
 
 /// Limit on concurrent puts; more would gain nothing.

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 
-use super::{MemoryStore, Sink, StoreError};
+use super::error::StoreError;
+use super::memory::MemoryStore;
+use super::sink::Sink;
 use crate::model::{Descriptor, Digest, MediaType};
 
 /// Ensures that a blob with these bytes exists in `sink`, and returns its descriptor.

@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use tokio::io::AsyncReadExt as _;
 
-use super::{Source, StoreError, open};
+use super::error::StoreError;
+use super::source::Source;
+use super::verified::open;
 use crate::model::{
     Descriptor, Document, DocumentError, Image, ImageConfig, ImageManifest, MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES,
     MediaType, Root,

@@ -1,7 +1,9 @@
 //! Selection of the manifest for a platform.
 
 use super::entries::{Entries, ListedImage, ReadEntry, SkippedEntry, check_listed, list_entries, read_listed};
-use super::{Source, StoreError, read_image};
+use super::error::StoreError;
+use super::read::read_image;
+use super::source::Source;
 use crate::model::{Image, Platform, Root};
 
 /// An image that was selected for a platform.

@@ -1,8 +1,9 @@
 //! An image with only some of its platforms.
 
 use super::entries::{ListedImage, REFERENCE_DIGEST_ANNOTATION, list_entries};
-use super::resolve::nearest;
-use super::{Source, StoreError, select_platform};
+use super::error::StoreError;
+use super::resolve::{nearest, select_platform};
+use super::source::Source;
 use crate::model::{Descriptor, Document, ImageIndex, Platform, Root};
 
 /// Returns the root of an image that has only the `wanted` platforms, each selected as by [`select_platform`].

@@ -6,7 +6,8 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::{BlobReader, Side, Source, StoreError};
+use super::error::{Side, StoreError};
+use super::source::{BlobReader, Source};
 use crate::model::{Descriptor, Hasher};
 
 /// Opens a blob or a manifest. This is the only way to read one: digest and size are verified while it is read.
