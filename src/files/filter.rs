@@ -6,7 +6,7 @@ use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use std::os::unix::ffi::OsStrExt as _;
 
-use super::FilesError;
+use super::error::FilesError;
 use super::pattern::literal_braces;
 use crate::model::{EntryKind, EntryPath, ListedItem, escape};
 use crate::spec::FilesEntry;

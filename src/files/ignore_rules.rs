@@ -12,7 +12,7 @@ use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use std::os::unix::ffi::OsStrExt as _;
 
-use super::FilesError;
+use super::error::FilesError;
 use super::pattern::literal_braces;
 use crate::model::{InputFile, Pipes};
 use crate::spec::IgnoreFile;

@@ -6,8 +6,7 @@ use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use super::FilesError;
-use super::error::shown;
+use super::error::{FilesError, shown};
 use super::pattern::{self, GlobPath};
 use crate::model::{self, escape};
 use crate::spec::FilesEntry;

@@ -1,7 +1,7 @@
 //! Decides the target of a glob's matches: inside `to` if it ends in a slash, else `to` itself if a single file
 //! matches.
 
-use super::FilesError;
+use super::error::FilesError;
 use super::pattern::GlobPath;
 use crate::model::{EntryKind, EntryPath, ListedItem, ListedRoot, Listing, escape};
 use crate::spec::FilesEntry;

@@ -5,6 +5,7 @@
 //! All accesses go through the handles of directories, so that a directory that is replaced meanwhile cannot lead
 //! elsewhere.
 
+mod directory;
 mod found;
 mod leaf;
 mod queue;
@@ -19,15 +20,17 @@ use rustix::fs::FileType;
 
 pub(super) use leaf::{OWNER_EXECUTES, entry_path, single};
 
-use super::error::shown;
-use super::filter::{Filter, Kept, Verdict};
+use super::context::Context;
+use super::error::{FilesError, shown};
+use super::filter::{Filter, Kept};
 use super::handle::{self, Root, Status};
 use super::ignore_rules::IgnoreState;
+use super::output_detection;
 use super::pattern::{GlobPath, Positions};
 use super::xattr::Attributes;
-use super::{Context, FilesError, output_detection};
 use crate::model::{EntryKind, ListedItem};
 use crate::spec::FilesEntry;
+use directory::Directory;
 use found::{Failure, Found, Part};
 
 /// A walk that has not started.
@@ -38,19 +41,6 @@ pub(super) struct Walk<'a> {
     attributes: &'a Attributes,
     /// Selects only what matches the glob.
     glob: Option<&'a GlobPath>,
-}
-
-/// A directory that was found and is not read yet.
-struct Directory {
-    path: PathBuf,
-    /// Path below the source; empty for the source itself.
-    below: Vec<u8>,
-    verdict: Verdict,
-    ignore: IgnoreState,
-    /// `None` if everything below is selected.
-    positions: Option<Positions>,
-    /// `None` if it is not an item itself: the source, or a directory that only leads to matches of a glob.
-    listed: Option<bool>,
 }
 
 /// The source, with its real path for rules that apply to real paths.

@@ -9,8 +9,9 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use globset::{Candidate, GlobSet, GlobSetBuilder};
 use rustix::fs::FileType;
 
+use super::error::FilesError;
 use super::handle::{Directory, Status};
-use super::{FilesError, pattern};
+use super::pattern;
 use crate::model::{FileStamp, xattr_owner};
 use crate::spec::FilesEntry;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use flate2::read::DeflateDecoder;
 
-use super::ArchiveError;
+use super::error::ArchiveError;
 use super::member::{Packing, Span};
 use crate::model::FileStamp;
 

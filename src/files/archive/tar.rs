@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use super::MAX_MEMBERS;
+use super::bounds::MAX_MEMBERS;
 use super::error::{ArchiveError, Reason};
 use super::member::{Member, MemberKind, Packing, Span, Totals};
 use crate::model::MAX_PATH_BYTES;

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::error::Reason;
+use super::archives::Archives;
+use super::error::{ArchiveError, Reason};
+use super::format::Format;
 use super::member::{Member, MemberKind};
-use super::{ArchiveError, Archives, Format};
 use crate::files::FilesError;
 use crate::files::error::shown;
 use crate::files::filter::{Filter, Kept, Selector, Verdict};

@@ -9,9 +9,10 @@ use ::zip::read::ZipFile;
 use ::zip::result::ZipError;
 use ::zip::{CompressionMethod, System, ZipArchive};
 
+use super::bounds::{MAX_MEMBERS, MAX_SPOOL_BYTES};
 use super::error::{ArchiveError, Reason};
 use super::member::{Member, MemberKind, Packing, Span, Totals};
-use super::{MAX_MEMBERS, MAX_SPOOL_BYTES, reader};
+use super::reader;
 use crate::model::{MAX_EXPANSION, MAX_PATH_BYTES, is_overexpanded};
 
 /// `S_IFMT` and its values, as in the upper half of a member's external attributes.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::FilesError;
+use super::super::error::FilesError;
 use super::super::filter::{Kept, settle};
 use crate::model::ListedItem;
 

@@ -3,7 +3,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use super::Directory;
+use super::directory::Directory;
 use super::found::Found;
 
 /// Greatest number of threads that read directories. With more threads, the kernel's own locks are the limit.
