@@ -5,7 +5,9 @@ mod dotnet;
 mod go;
 mod jvm;
 mod node;
+mod note;
 mod python;
+mod version;
 
 use super::tree::ProjectTree;
 
@@ -15,9 +17,6 @@ pub use go::GoProject;
 pub use jvm::{Jars, JvmProject, JvmTool};
 pub use node::{Manager, NodeProject, NodeStart};
 pub use python::{PythonProject, PythonStart, PythonTool};
-
-/// Greatest length of the last part of an image's name: registries store it in paths, whose parts have 255 bytes at most.
-const MAX_NAME_BYTES: usize = 100;
 
 /// Everything that manifests say. A project may have several: a Go server with a page that npm builds.
 #[derive(Debug, Default)]
@@ -69,71 +68,31 @@ impl Project {
         ];
         lines.into_iter().flatten().collect()
     }
-}
 
-/// Returns the name of a project as registries take it: `@acme/My App` is `my-app`.
-pub fn image_name(name: &str) -> String {
-    let last = name.rsplit('/').find(|part| !part.is_empty()).unwrap_or_default();
-    let mut plain = String::new();
-    for character in last.chars().flat_map(char::to_lowercase) {
-        if character.is_ascii_alphanumeric() {
-            plain.push(character);
-        } else if !plain.is_empty() && !plain.ends_with(['-', '_', '.']) {
-            plain.push(if matches!(character, '_' | '.') { character } else { '-' });
-        }
-        if plain.len() >= MAX_NAME_BYTES {
-            break;
-        }
+    /// Returns the names that the manifests give.
+    pub fn names(&self) -> Vec<String> {
+        let go = self
+            .go
+            .iter()
+            .flat_map(|go| go.programs.iter().map(|(name, _)| name.clone()));
+        let cargo = self
+            .cargo
+            .iter()
+            .flat_map(|cargo| cargo.programs.iter().chain(&cargo.name).cloned());
+        let others = [
+            self.dotnet.as_ref().map(|dotnet| dotnet.assembly.clone()),
+            self.jvm.as_ref().and_then(|jvm| jvm.name.clone()),
+            self.python.as_ref().and_then(|python| python.name.clone()),
+            self.node.as_ref().and_then(|node| node.name.clone()),
+        ];
+        go.chain(cargo).chain(others.into_iter().flatten()).collect()
     }
-    let plain = plain.trim_end_matches(['-', '_', '.']);
-    if plain.is_empty() {
-        "app".to_owned()
-    } else {
-        plain.to_owned()
-    }
-}
-
-/// Returns a note about a manifest that is damaged, with the first line of the parser's message.
-fn damaged(path: &str, error: &impl std::fmt::Display) -> String {
-    let message = error.to_string();
-    let first = message.lines().next().unwrap_or_default().to_owned();
-    format!("{path} was skipped: {first}")
-}
-
-/// Returns the number that a text begins with.
-fn leading_number(text: &str) -> Option<u32> {
-    let digits = text
-        .find(|character: char| !character.is_ascii_digit())
-        .unwrap_or(text.len());
-    text[..digits].parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::import::tests::projects::project;
-    use crate::model::Repository;
-
-    #[test]
-    fn names_are_as_registries_take_them() {
-        for (name, expected) in [
-            ("server", "server"),
-            ("@acme/My App", "my-app"),
-            ("Acme.Web", "acme.web"),
-            ("__init__", "init"),
-            ("ünïcode", "n-code"),
-            ("a--b", "a-b"),
-            ("", "app"),
-            ("///", "app"),
-            ("日本", "app"),
-            ("x\n\"y", "x-y"),
-        ] {
-            assert_eq!(image_name(name), expected, "{name:?}");
-            let repository: Result<Repository, _> = format!("registry.example.com/{}", image_name(name)).parse();
-            assert!(repository.is_ok(), "{name:?}");
-        }
-        assert_eq!(image_name(&"x".repeat(500)).len(), MAX_NAME_BYTES);
-    }
 
     #[test]
     fn damaged_manifests_are_notes() {

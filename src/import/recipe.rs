@@ -1,6 +1,7 @@
 //! Which spec fits a project: what it has built decides, then its manifests.
 
 mod dotnet;
+mod image_name;
 mod jvm;
 mod node;
 mod pages;
@@ -10,8 +11,8 @@ mod python;
 use super::artifacts::Artifacts;
 use super::draft::Draft;
 use super::layout::programs_by_name;
-use super::project::{Project, image_name};
-use super::tree::{ProjectTree, is_result};
+use super::project::Project;
+use super::tree::ProjectTree;
 use crate::model::escape;
 
 /// Most results that are listed by name.
@@ -85,7 +86,7 @@ fn by_results(artifacts: &Artifacts, project: &Project) -> Option<Kind> {
     let is_interpreted =
         project.python.is_some() || project.node.is_some() || project.jvm.is_some() || project.dotnet.is_some();
     let names = programs_by_name(&artifacts.programs);
-    let has_own_program = project_names(project).iter().any(|name| names.contains_key(name));
+    let has_own_program = project.names().iter().any(|name| names.contains_key(name));
     if !names.is_empty() && (is_compiled && !is_maturin(project) || !is_interpreted || has_own_program) {
         return Some(Kind::Program);
     }
@@ -129,34 +130,4 @@ fn by_manifests(project: &Project) -> Option<Kind> {
 /// Wheels with compiled Rust have both manifests.
 fn is_maturin(project: &Project) -> bool {
     project.python.as_ref().is_some_and(|python| python.is_maturin)
-}
-
-/// The names of the project that its manifests give.
-fn project_names(project: &Project) -> Vec<String> {
-    let go = project
-        .go
-        .iter()
-        .flat_map(|go| go.programs.iter().map(|(name, _)| name.clone()));
-    let cargo = project
-        .cargo
-        .iter()
-        .flat_map(|cargo| cargo.programs.iter().chain(&cargo.name).cloned());
-    let others = [
-        project.dotnet.as_ref().map(|dotnet| dotnet.assembly.clone()),
-        project.jvm.as_ref().and_then(|jvm| jvm.name.clone()),
-        project.python.as_ref().and_then(|python| python.name.clone()),
-        project.node.as_ref().and_then(|node| node.name.clone()),
-    ];
-    go.chain(cargo).chain(others.into_iter().flatten()).collect()
-}
-
-/// The name of the image: the manifest's, else the directory's.
-fn name_of(named: Option<&str>, tree: &ProjectTree) -> String {
-    let directory = || tree.name().unwrap_or_default();
-    image_name(&named.map_or_else(directory, str::to_owned))
-}
-
-/// The directory of build results that a file is in: `dist` of `dist/amd64/server`. `None` for sources.
-fn result_directory(path: &str) -> Option<&str> {
-    is_result(path).then(|| path.split('/').next()).flatten()
 }

@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::ImportError;
+use super::error::ImportError;
 use crate::model::{escape, open_regular};
 
 /// Most files and directories that are looked at. Real projects have some thousands outside of `node_modules`.

@@ -3,7 +3,7 @@
 use toml::{Table, Value};
 
 use super::super::tree::{ProjectTree, join, parent};
-use super::damaged;
+use super::note::damaged;
 use crate::model::escape;
 
 /// A Rust package, or the packages of a workspace.

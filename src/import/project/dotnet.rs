@@ -1,7 +1,7 @@
 //! .NET's project files. They are XML; the few elements that matter are found by their text.
 
 use super::super::tree::{DOTNET_ENDINGS, ProjectTree, file_name};
-use super::leading_number;
+use super::version::leading_number;
 use crate::model::escape;
 
 /// A .NET program.
@@ -17,9 +17,6 @@ pub struct DotnetProject {
     pub is_web: bool,
 }
 
-/// The version if a project file names none that images exist for.
-const DEFAULT_VERSION: &str = "8.0";
-
 /// The first .NET whose frameworks are named `netN.0`, as its images are.
 const FIRST_VERSION: u32 = 5;
 
@@ -27,6 +24,9 @@ const FIRST_VERSION: u32 = 5;
 const FIRST_VERSION_WITH_USER: u32 = 8;
 
 impl DotnetProject {
+    /// The version if no project file names one that images exist for.
+    pub const DEFAULT_VERSION: &str = "8.0";
+
     pub(super) fn read(tree: &ProjectTree) -> Option<Self> {
         let is_program = |text: &str| text.contains("Microsoft.NET.Sdk.Web") || text.contains("<OutputType>Exe");
         let found: Vec<(&str, &str)> = tree.manifests_ending(&DOTNET_ENDINGS).collect();
@@ -45,7 +45,7 @@ impl DotnetProject {
                 .filter(|name| !name.contains('$'))
                 .unwrap_or(stem)
                 .to_owned(),
-            version: version.filter(is_plain).unwrap_or(DEFAULT_VERSION).to_owned(),
+            version: version.filter(is_plain).unwrap_or(Self::DEFAULT_VERSION).to_owned(),
             is_web: text.contains("Microsoft.NET.Sdk.Web"),
         })
     }

@@ -2,7 +2,7 @@
 
 use super::super::tree::ProjectTree;
 use super::dotnet::element;
-use super::leading_number;
+use super::version::leading_number;
 use crate::model::escape;
 
 /// The Java version of the base if the project needs no newer one: a version with long-term support.

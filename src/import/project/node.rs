@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::super::tree::ProjectTree;
-use super::{damaged, leading_number};
+use super::note::damaged;
+use super::version::leading_number;
 use crate::model::escape;
 
 /// The Node.js of the base if the project needs no newer one: a version with long-term support.

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use toml::{Table, Value};
 
 use super::super::tree::{ProjectTree, is_result, join, parent};
-use super::damaged;
+use super::note::damaged;
+use super::version::leading_number;
 use crate::model::escape;
 
 /// The Python of the base if the project asks for no other: 3.12, for which nearly all wheels exist.
@@ -287,7 +288,7 @@ fn minor(manifest: &Table, tree: &ProjectTree) -> u32 {
 
 /// The minor version in `3.12.1`.
 fn minor_of(version: &str) -> Option<u32> {
-    let minor = super::leading_number(version.strip_prefix("3.")?)?;
+    let minor = leading_number(version.strip_prefix("3.")?)?;
     (minor <= MAX_MINOR).then_some(minor)
 }
 

@@ -3,12 +3,9 @@
 use super::super::artifacts::Artifacts;
 use super::super::draft::{Draft, Expected, Files, Layer, Start, User, literal, shell_word};
 use super::super::layout::default_platforms;
-use super::super::project::Project;
+use super::super::project::{DotnetProject, Project};
 use super::super::tree::{ProjectTree, file_name, parent};
-use super::name_of;
-
-/// The .NET of the base if only its results were found.
-const DEFAULT_VERSION: &str = "8.0";
+use super::image_name::name_of;
 
 /// Where the command in the spec publishes to.
 const OUTPUT: &str = "dist/app";
@@ -25,7 +22,7 @@ pub fn draft(tree: &ProjectTree, artifacts: &Artifacts, project: &Project) -> Dr
         (Some(dotnet), None) => dotnet.assembly.clone(),
         (None, None) => "App".to_owned(),
     };
-    let version = dotnet.map_or(DEFAULT_VERSION, |dotnet| &dotnet.version);
+    let version = dotnet.map_or(DotnetProject::DEFAULT_VERSION, |dotnet| &dotnet.version);
     let runtime = if dotnet.is_some_and(|dotnet| dotnet.is_web) {
         "aspnet"
     } else {

@@ -5,7 +5,7 @@ use super::super::draft::{Draft, Expected, Files, Layer, Start, literal};
 use super::super::layout::default_platforms;
 use super::super::project::{Jars, JvmProject, JvmTool, Project};
 use super::super::tree::ProjectTree;
-use super::name_of;
+use super::image_name::name_of;
 use crate::model::escape;
 
 /// The Java of the base if only a jar was found.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::super::draft::{Draft, Expected, Files, Layer, Start, User, literal, shell_word};
 use super::super::layout::{Layout, default_platforms, directory_layout, expand};
 use super::super::project::{Manager, NodeProject, NodeStart, Project};
-use super::super::tree::{ProjectTree, parent};
-use super::{name_of, result_directory};
+use super::super::tree::{ProjectTree, is_result, parent};
+use super::image_name::name_of;
 use crate::model::Platform;
 
 /// Directories that programs read at run time, if they exist.
@@ -140,11 +140,7 @@ fn add_sources(draft: &mut Draft, node: &NodeProject, tree: &ProjectTree, layout
         if !file.contains('/') {
             files.push(Files::new(&literal(file), "/app/"));
         }
-        let commands = if result_directory(file).is_some() {
-            build.clone()
-        } else {
-            Vec::new()
-        };
+        let commands = if is_result(file) { build.clone() } else { Vec::new() };
         draft.expected.push(Expected {
             path: file.to_owned(),
             commands,
@@ -194,7 +190,7 @@ fn source_directories(start: Option<&str>, tree: &ProjectTree, root: &str) -> Ve
     let own = start
         .and_then(|file| file.split_once('/'))
         .map(|(directory, _)| directory.to_owned());
-    let is_built = start.is_some_and(|file| result_directory(file).is_some());
+    let is_built = start.is_some_and(|file| is_result(file));
     let is_used = |name: &str| match name {
         "src" | "lib" => !is_built,
         // Without a script of its own, a dependency runs what was built.

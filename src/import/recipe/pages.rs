@@ -5,7 +5,7 @@ use super::super::draft::{Draft, Expected, Files, Layer, User, literal};
 use super::super::layout::default_platforms;
 use super::super::project::{NodeProject, Project};
 use super::super::tree::{ProjectTree, join};
-use super::name_of;
+use super::image_name::name_of;
 
 /// nginx, built to run as a user and to listen on 8080.
 const BASE: &str = "docker.io/nginxinc/nginx-unprivileged:stable-alpine";

@@ -7,7 +7,7 @@ use super::super::draft::{Draft, Files, Layer, Start, literal, shell_word};
 use super::super::layout::{Layout, PATH_VARIABLE, default_platforms, expand, layout_of, programs_by_name};
 use super::super::project::Project;
 use super::super::tree::{ProjectTree, parent};
-use super::{name_of, project_names};
+use super::image_name::name_of;
 use crate::model::{Platform, escape};
 
 /// The glibc of Debian 12, and a base that has it. Programs for a newer one get the newest Debian.
@@ -84,7 +84,7 @@ pub fn draft(tree: &ProjectTree, artifacts: &Artifacts, project: &Project) -> Dr
 
 /// The program that the manifests name, else the one that is built for most platforms, else one to be built.
 fn choose_main(by_name: &BTreeMap<String, Vec<&Program>>, tree: &ProjectTree, project: &Project) -> Chosen {
-    let names = project_names(project);
+    let names = project.names();
     let named = names.iter().find(|name| by_name.contains_key(*name));
     let count = |name: &&String| by_name.get(*name).map_or(0, Vec::len);
     let found = named.or_else(|| by_name.keys().rev().max_by_key(count));

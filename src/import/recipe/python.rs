@@ -7,7 +7,7 @@ use super::super::draft::{Draft, Expected, Files, Layer, Start, literal, shell_w
 use super::super::layout::{Layout, default_platforms, directory_layout, expand};
 use super::super::project::{Project, PythonProject, PythonStart, PythonTool};
 use super::super::tree::{ProjectTree, parent};
-use super::name_of;
+use super::image_name::name_of;
 use crate::model::Platform;
 
 /// Where the dependencies of each platform are installed.
