@@ -1,5 +1,6 @@
 //! The command line as clap parses it: names, help texts and examples. No decision is made here.
 
+mod cache;
 mod output;
 mod registry;
 
@@ -8,9 +9,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use self::cache::{CacheArguments, CacheCommand, PruneArguments};
 pub use self::output::OutputArguments;
 pub use self::registry::{ConnectionArguments, LoginArguments, LogoutArguments, RegistryArguments};
-use super::cache::CacheArguments;
 
 /// Assembles container images from files that you have already built: no Docker, no daemon, no root.
 #[derive(Debug, Parser)]

@@ -1,101 +1,21 @@
 //! `cache`: what is kept, pruning it, verifying it, and pruning a layout.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
-use clap::{Args, Subcommand};
 use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::failure::Failure;
+use super::arguments::{CacheArguments, CacheCommand, PruneArguments};
+use super::failure::{Done, Failure};
 use super::sizes::parse_given_size;
-use super::{Done, print, print_json};
+use super::stdout::{print, print_json};
 use crate::build::CACHE_KINDS;
 use crate::cache::{Cache, Count, KindUsage, Trimmed, Unsound, Verified};
 use crate::environment::Environment;
 use crate::layout::{Layout, PrunedLayout};
 use crate::model::{escape, size_text};
-
-/// `ocitect cache`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-The cache holds compressed blocks, records of layers, and facts and documents of \
-base images. It is at $OCITECT_CACHE_DIR, $XDG_CACHE_HOME/ocitect or \
-~/.cache/ocitect, the first that is set. Its limit is 10 GiB, or \
-$OCITECT_CACHE_SIZE; the least recently used entries are deleted first. You can \
-delete the cache at any time.
-
-Examples:
-  # Show where the cache is and what it holds
-  ocitect cache
-  ocitect cache --json | jq .size_bytes
-
-  # Delete the least recently used entries
-  ocitect cache prune --keep 2GB
-
-  # Read everything and delete damaged entries
-  ocitect cache verify
-
-  # Delete blobs that no tag of a layout reaches
-  ocitect cache prune --layout build/oci")]
-pub struct CacheArguments {
-    /// What to do. [default: show what the cache holds]
-    #[command(subcommand)]
-    command: Option<CacheCommand>,
-    /// Print JSON.
-    #[arg(long, global = true)]
-    json: bool,
-}
-
-/// The commands of `ocitect cache`.
-#[derive(Debug, Subcommand)]
-enum CacheCommand {
-    /// Delete least recently used entries, or unused blobs of a layout
-    #[command(after_help = "\
-With --layout, deletes the blobs of that OCI layout that its index.json does not \
-reach through indexes, manifests and referrers (signatures, SBOMs). The cache is \
-not changed. If an image of the layout is damaged or of an unknown kind, nothing \
-is deleted. If a lockfile pins an image that was deleted, run `ocitect update`.
-
-Examples:
-  # Prune to the limit, and remove what killed processes left
-  ocitect cache prune
-
-  # Keep 500 MB, or nothing
-  ocitect cache prune --keep 500MB
-  ocitect cache prune --all
-
-  # Show what would be deleted from a layout
-  ocitect cache prune --layout build/oci --dry-run")]
-    Prune(PruneArguments),
-    /// Verify all entries and delete damaged ones
-    #[command(after_help = "\
-Deleted entries are created again when they are needed: the exit status is 0. It \
-is 1 if a damaged entry could not be deleted.
-
-Examples:
-  ocitect cache verify
-  ocitect cache verify --json | jq '.damaged | length'")]
-    Verify,
-}
-
-/// `ocitect cache prune`.
-#[derive(Debug, Args)]
-struct PruneArguments {
-    /// Size to keep, such as 500MB or 2GiB. [default: the limit of the cache]
-    #[arg(long, value_name = "SIZE")]
-    keep: Option<String>,
-    /// Delete all entries.
-    #[arg(long, conflicts_with = "keep")]
-    all: bool,
-    /// Prune this OCI layout instead of the cache.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["keep", "all"])]
-    layout: Option<PathBuf>,
-    /// Only show what would be deleted.
-    #[arg(long, requires = "layout")]
-    dry_run: bool,
-}
 
 /// Runs it.
 pub fn run(arguments: &CacheArguments, environment: &Environment) -> Done {

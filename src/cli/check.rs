@@ -7,11 +7,11 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::arguments::{CheckArguments, OutputArguments, PinArguments, RegistryArguments};
-use super::failure::Failure;
-use super::{
-    Done, findings, local_names, login_registry, parse_image, parse_platform, print, print_json, progress, render,
-    resolve, skipped_json,
-};
+use super::failure::{Done, Failure};
+use super::image_names::{login_registry, parse_image, resolve};
+use super::platforms::{parse_platform, skipped_json};
+use super::stdout::{print, print_json};
+use super::{findings, local_names, progress, render};
 use crate::build::{BuildOptions, CheckedImages, OutputRequest, Outputs, check_build, check_image, plan_build};
 use crate::check::{Code, Coverage, Finding, Verdict, check_variables, sarif};
 use crate::environment::Environment;

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::arguments::{CopyArguments, OutputArguments, PushArguments};
-use super::failure::Failure;
-use super::{
-    Done, destination, interrupt, parse_image, parse_platform, parse_pushed, parse_target, print_result, progress,
-    render, resolve,
-};
+use super::failure::{Done, Failure};
+use super::image_names::{parse_image, parse_pushed, parse_target, resolve};
+use super::platforms::parse_platform;
+use super::stdout::print_result;
+use super::{destination, interrupt, progress, render};
 use crate::build::{Target, TargetPlace, Transports, check_copy, pushed_tag};
 use crate::environment::Environment;
 use crate::events::{Event, Observer};

@@ -7,8 +7,8 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::failure::Failure;
-use super::{Done, print};
+use super::failure::{Done, Failure};
+use super::stdout::print;
 use crate::model::ImageName;
 use crate::store::output::{Access, write_output};
 

@@ -16,6 +16,9 @@ use crate::spec::SpecError;
 /// Exit statuses of remote failures: authentication, network or registry, not found.
 const REMOTE_EXIT_CODES: [u8; 3] = [4, 5, 6];
 
+/// The result of a command.
+pub type Done = Result<(), Failure>;
+
 /// A failure of a command, ready to be reported.
 pub struct Failure {
     message: String,

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::arguments::{InitArguments, OutputArguments};
-use super::failure::Failure;
-use super::{Done, check, progress};
+use super::failure::{Done, Failure};
+use super::{check, progress};
 use crate::environment::Environment;
 use crate::events::{Event, Observer};
 use crate::import::{Proposal, propose};

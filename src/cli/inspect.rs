@@ -3,8 +3,11 @@
 use serde_json::{Value, json};
 
 use super::arguments::{InspectArguments, OutputArguments};
-use super::failure::Failure;
-use super::{Done, login_registry, parse_image, parse_platform, print, print_json, progress, resolve, skipped_json};
+use super::failure::{Done, Failure};
+use super::image_names::{login_registry, parse_image, resolve};
+use super::platforms::{parse_platform, skipped_json};
+use super::progress;
+use super::stdout::{print, print_json};
 use crate::environment::Environment;
 use crate::model::{Image, ImageName, Platform, Root, escape, size_text};
 use crate::store::{Entries, ReadEntry, SkippedEntry, Source, list_entries, read_image, read_listed, select_platform};

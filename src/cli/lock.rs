@@ -6,8 +6,9 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::arguments::{LockArguments, OutdatedArguments, OutputArguments, RegistryArguments, UpdateArguments};
-use super::failure::Failure;
-use super::{Done, lock_text, print, print_json, progress};
+use super::failure::{Done, Failure};
+use super::stdout::{print, print_json};
+use super::{lock_text, progress};
 use crate::build::{self, LockChange, Transports};
 use crate::environment::Environment;
 use crate::events::{Event, Observer};

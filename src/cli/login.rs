@@ -3,9 +3,9 @@
 use super::arguments::{LoginArguments, LogoutArguments, OutputArguments};
 use super::choices::Progress;
 use super::environment::{self, read_secret};
-use super::failure::Failure;
+use super::failure::{Done, Failure};
 use super::terminal::Terminal;
-use super::{Done, interrupt, progress};
+use super::{interrupt, progress};
 use crate::environment::Environment;
 use crate::model::escape;
 use crate::registry::{Client, Login, remove_login, store_login};

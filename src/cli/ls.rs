@@ -5,8 +5,11 @@ use std::os::unix::ffi::OsStrExt as _;
 use serde_json::json;
 
 use super::arguments::{LsArguments, OutputArguments};
-use super::failure::Failure;
-use super::{Done, login_registry, parse_image, parse_platform, print, progress, resolve};
+use super::failure::{Done, Failure};
+use super::image_names::{login_registry, parse_image, resolve};
+use super::platforms::parse_platform;
+use super::progress;
+use super::stdout::print;
 use crate::build::image_facts;
 use crate::environment::Environment;
 use crate::model::{EntryPath, Platform, Root, escape};

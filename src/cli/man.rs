@@ -6,8 +6,8 @@ use clap::CommandFactory as _;
 
 use super::arguments::Arguments;
 use super::choices::Progress;
-use super::failure::Failure;
-use super::{Done, progress};
+use super::failure::{Done, Failure};
+use super::progress;
 use crate::model::escape;
 use crate::store::output::{Access, write_output};
 

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::layout::{self, Done};
+use super::lines;
+use super::lock::lock;
 use super::ticker::Ticker;
-use super::{lines, lock};
 use crate::cli::stderr::{eprintln_line, return_cursor, shown};
 use crate::events::{Event, Item, Observer, TaskId, Work};
 

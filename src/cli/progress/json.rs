@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::lock;
+use super::lock::lock;
 use super::pace::Pace;
 use crate::cli::stderr::{eprintln_json, event_json};
 use crate::events::{Event, Observer, Outcome, TaskId, Traffic};

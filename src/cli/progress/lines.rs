@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::heartbeat::Heartbeat;
-use super::lock;
+use super::lock::lock;
 use super::ticker::Ticker;
 use crate::cli::stderr::eprintln_line;
 use crate::cli::{findings, render};
