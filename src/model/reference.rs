@@ -5,19 +5,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::short_names::LOCAL_REGISTRY;
-use super::{Diagnostic, Digest, ErrorKind, ShortNames, escape};
+use super::{Digest, escape};
 
-/// The form of a reference, for help texts.
-const FORM: &str = "write it as REGISTRY/REPOSITORY[:TAG][@sha256:DIGEST], such as ghcr.io/me/app:1.0";
-
-/// The form of a place on the disk, for help texts.
-const PATH_FORM: &str = "write a layout as oci:DIR[:TAG], an archive as oci-archive:FILE or docker-archive:FILE";
-
-/// Returns `true` for a text that looks like a path instead of a reference.
-fn looks_like_path(text: &str) -> bool {
-    text.starts_with(['.', '/']) || text.ends_with(".tar")
-}
+/// The registry of images that are never pushed.
+pub(super) const LOCAL_REGISTRY: &str = "localhost";
 
 /// An error of an image's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,57 +39,7 @@ fn without_login(text: &str) -> String {
     }
 }
 
-impl Diagnostic for ReferenceError {
-    fn error_kind(&self) -> ErrorKind {
-        ErrorKind::Input
-    }
-    fn help(&self) -> Option<String> {
-        match self {
-            Self::NoRegistry(text) | Self::Malformed { text, .. } if looks_like_path(text) => {
-                Some(PATH_FORM.to_owned())
-            }
-            Self::NoRegistry(text) => ShortNames::default().question(text).or_else(|| Some(FORM.to_owned())),
-            Self::Tag(text) => Some(tag_help(text)),
-            Self::Malformed { text, .. } => {
-                Some(repaired(text).map_or_else(|| FORM.to_owned(), |reference| format!("did you mean {reference}?")))
-            }
-        }
-    }
-}
-
-/// Returns the reference that was probably meant: without a scheme, without a trailing slash, in lower case. Returns
-/// `None` for a text with an `@`, since it may contain a password.
-fn repaired(text: &str) -> Option<Reference> {
-    let text = SCHEMES
-        .iter()
-        .find_map(|scheme| text.strip_prefix(scheme))
-        .unwrap_or(text)
-        .trim_end_matches('/');
-    let plain = text.to_ascii_lowercase();
-    [text, plain.as_str()]
-        .into_iter()
-        .filter(|text| !text.contains('@'))
-        .find_map(|text| text.parse().ok())
-}
-
-/// Schemes that users copy from a browser or write for another program.
-const SCHEMES: [&str; 4] = ["https://", "http://", REGISTRY_PREFIX, "oci://"];
-
-/// Suggests a valid tag for an invalid one.
-fn tag_help(text: &str) -> String {
-    let dashed: String = text
-        .chars()
-        .map(|letter| if is_in_tag(letter) { letter } else { '-' })
-        .collect();
-    let tag = dashed.trim_start_matches(['.', '-']);
-    match (tag.is_empty() || tag.len() > MAX_TAG_BYTES, text.contains('+')) {
-        (true, _) => "use a tag such as \"1.0.0\" or \"latest\"".to_owned(),
-        (false, true) => format!("write \"{tag}\": registries do not allow + in tags"),
-        (false, false) => format!("write \"{tag}\""),
-    }
-}
-
-fn is_in_tag(letter: char) -> bool {
+pub(super) fn is_in_tag(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.' | '-')
 }
 
@@ -107,7 +48,7 @@ fn is_in_tag(letter: char) -> bool {
 pub struct Tag(String);
 
 /// Greatest length of a tag in bytes, by the distribution-spec.
-const MAX_TAG_BYTES: usize = 128;
+pub(super) const MAX_TAG_BYTES: usize = 128;
 
 /// Greatest length in bytes of registry and repository together, by the reference grammar.
 const MAX_NAME_BYTES: usize = 255;
@@ -199,8 +140,8 @@ impl fmt::Display for Repository {
 }
 
 /// Decides by Docker's rule whether the text before the first slash is a registry.
-fn is_registry(first: &str) -> bool {
-    first.contains(['.', ':']) || first == "localhost"
+pub fn is_registry(first: &str) -> bool {
+    first.contains(['.', ':']) || first == LOCAL_REGISTRY
 }
 
 fn is_host_and_port(text: &str) -> bool {
@@ -368,7 +309,7 @@ pub enum ImageName {
 }
 
 /// The optional prefix of a registry's image. It is required if the reference would otherwise name another place.
-const REGISTRY_PREFIX: &str = "docker://";
+pub(super) const REGISTRY_PREFIX: &str = "docker://";
 
 /// Creates the name of an image on the disk.
 type OnDisk = fn(PathBuf, Selector) -> ImageName;

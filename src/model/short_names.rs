@@ -3,16 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Reference, Repository};
+use super::docker_hub::{DOCKER_HUB, repository_path};
+use super::reference::{LOCAL_REGISTRY, Reference, Repository};
 
 /// Greatest number of suggestions; a longer list is not helpful.
 const MAX_SUGGESTIONS: usize = 3;
-
-/// The registry of a name without one, unless configured otherwise.
-const DEFAULT_REGISTRY: &str = "docker.io";
-
-/// The registry of images that are never pushed.
-pub(super) const LOCAL_REGISTRY: &str = "localhost";
 
 /// The meaning of names without a registry in other tools on this machine (containers-registries.conf(5)).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,19 +27,13 @@ impl ShortNames {
         if let Some(full) = self.aliases.get(name) {
             return vec![format!("{full}{pin}")];
         }
-        let fallback = [DEFAULT_REGISTRY.to_owned()];
+        let fallback = [DOCKER_HUB.to_owned()];
         let registries = if self.registries.is_empty() {
             &fallback[..]
         } else {
             &self.registries
         };
-        let full = |registry: &String| {
-            if registry == DEFAULT_REGISTRY && !name.contains('/') {
-                format!("{registry}/library/{name}{pin}")
-            } else {
-                format!("{registry}/{name}{pin}")
-            }
-        };
+        let full = |registry: &String| format!("{registry}/{}{pin}", repository_path(registry, name));
         registries
             .iter()
             .map(full)

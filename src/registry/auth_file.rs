@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 
 use super::Secret;
 use super::credential::Credential;
-use super::origin::{HUB_ALIASES, canonical};
-use crate::model::{InputFile, Pipes, escape};
+use super::origin::canonical;
+use crate::model::{DOCKER_HUB, InputFile, Pipes, escape};
 use crate::store::StoreError;
 
 /// Key of Docker Hub that all tools understand.
@@ -174,7 +174,7 @@ impl AuthFile {
     /// Returns the file with one entry for a registry, in place of all of its entries.
     pub(super) fn with_login(self, registry: &str, user: &str, secret: &Secret) -> Self {
         let (mut file, _) = self.without_login(registry);
-        let key = if canonical(registry) == HUB_ALIASES[0] {
+        let key = if canonical(registry) == DOCKER_HUB {
             HUB_KEY
         } else {
             registry

@@ -11,10 +11,10 @@ use tokio::sync::OnceCell;
 use super::auth_file::{AuthFile, HUB_KEY};
 use super::credential::Credential;
 use super::helper::Helper;
-use super::origin::{HUB_ALIASES, canonical};
+use super::origin::canonical;
 use super::{Credentials, Login, RegistryOptions, Secrets};
 use crate::events::{Event, Observer};
-use crate::model::escape;
+use crate::model::{DOCKER_HUB, escape};
 use crate::store::StoreError;
 
 type Found = Arc<OnceCell<Option<Arc<Credential>>>>;
@@ -135,7 +135,7 @@ impl CredentialStore {
 
 /// Returns the name that helpers know a registry by.
 pub(super) fn server_name(registry: &str) -> &str {
-    if canonical(registry) == HUB_ALIASES[0] {
+    if canonical(registry) == DOCKER_HUB {
         HUB_KEY
     } else {
         registry

@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-use crate::model::ReferenceError;
+use crate::model::{DOCKER_HUB, ReferenceError};
 
 /// Names of Docker Hub. The first is the one used in references.
-pub(super) const HUB_ALIASES: [&str; 3] = ["docker.io", "index.docker.io", "registry-1.docker.io"];
+const HUB_ALIASES: [&str; 3] = [DOCKER_HUB, "index.docker.io", "registry-1.docker.io"];
 
 /// The host that serves Docker Hub's images.
 const HUB_HOST: &str = "registry-1.docker.io";
@@ -16,7 +16,7 @@ const HUB_HOST: &str = "registry-1.docker.io";
 /// Returns the canonical name of a registry.
 pub(super) fn canonical(registry: &str) -> &str {
     if HUB_ALIASES.contains(&registry) {
-        HUB_ALIASES[0]
+        DOCKER_HUB
     } else {
         registry
     }
@@ -24,7 +24,7 @@ pub(super) fn canonical(registry: &str) -> &str {
 
 /// Returns the address of a registry's root.
 pub(super) fn endpoint(registry: &str, scheme: &str) -> Result<Url, ReferenceError> {
-    let host = if canonical(registry) == HUB_ALIASES[0] {
+    let host = if canonical(registry) == DOCKER_HUB {
         HUB_HOST
     } else {
         registry

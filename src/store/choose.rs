@@ -1,7 +1,7 @@
 //! Selection of an image of a layout or an archive by its names.
 
 use super::error::StoreError;
-use crate::model::{Digest, Selector, escape};
+use crate::model::{DOCKER_HUB, Digest, Selector, escape, is_registry, repository_path};
 
 /// Limit on the names that an error lists; an archive may have thousands.
 const MAX_LISTED_NAMES: usize = 20;
@@ -119,20 +119,15 @@ pub(super) fn tag_of(name: &str) -> Option<&str> {
 fn written_out(name: &str) -> String {
     let tag = if tag_of(name).is_some() { "" } else { ":latest" };
     let (registry, path) = match name.split_once('/') {
-        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => (first, rest),
-        _ => ("docker.io", name),
+        Some((first, rest)) if is_registry(first) => (first, rest),
+        _ => (DOCKER_HUB, name),
     };
     let registry = if registry == "index.docker.io" {
-        "docker.io"
+        DOCKER_HUB
     } else {
         registry
     };
-    let library = if registry == "docker.io" && !path.contains('/') {
-        "library/"
-    } else {
-        ""
-    };
-    format!("{registry}/{library}{path}{tag}")
+    format!("{registry}/{}{tag}", repository_path(registry, path))
 }
 
 #[cfg(test)]

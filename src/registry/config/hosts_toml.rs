@@ -10,6 +10,7 @@ use super::document::{File, Table, Value};
 use super::duration;
 use super::endpoint::{EndpointTls, Header, STANDARD_ROOT, Scheme};
 use super::error::{ConfigError, Place};
+use crate::model::is_registry;
 
 /// Limit on the hosts of one file. Each may cost a request before the upstream is tried.
 const MAX_HOSTS: usize = 64;
@@ -184,7 +185,7 @@ fn parse_address(text: &str, overrides_path: bool) -> Result<Address, &'static s
     let registry = match url.port() {
         Some(port) => format!("{host}:{port}"),
         // A name of one label is a registry only if it has a port.
-        None if !host.contains('.') && !host.contains(':') && host != "localhost" => {
+        None if !is_registry(host) => {
             format!("{host}:{}", url.port_or_known_default().unwrap_or_default())
         }
         None => host.to_owned(),

@@ -1,0 +1,13 @@
+//! The names of Docker Hub.
+
+/// Docker Hub in references, and the registry of names without one.
+pub const DOCKER_HUB: &str = "docker.io";
+
+/// Returns the path of a repository in a registry. On Docker Hub, a name of one part is in `library/`.
+pub fn repository_path(registry: &str, name: &str) -> String {
+    if registry == DOCKER_HUB && !name.contains('/') {
+        format!("library/{name}")
+    } else {
+        name.to_owned()
+    }
+}
