@@ -190,7 +190,7 @@ fn source_directories(start: Option<&str>, tree: &ProjectTree, root: &str) -> Ve
     let own = start
         .and_then(|file| file.split_once('/'))
         .map(|(directory, _)| directory.to_owned());
-    let is_built = start.is_some_and(|file| is_result(file));
+    let is_built = start.is_some_and(is_result);
     let is_used = |name: &str| match name {
         "src" | "lib" => !is_built,
         // Without a script of its own, a dependency runs what was built.
