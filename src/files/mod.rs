@@ -1,6 +1,6 @@
 //! Lists the files that the `files` entries of a spec name: paths, kinds, sizes, modes and link targets.
 //!
-//! [`list`] lists an entry whose source is on the disk. `filter` applies an entry's patterns to a listing of an
+//! `list` lists an entry whose source is on the disk. `filter` applies an entry's patterns to a listing of an
 //! image's files. [`Archives`] reads the members of archives, first for listing and again for packing.
 //!
 //! This module must never open a file of the disk that is to be packed (only archives and directories), never follow a

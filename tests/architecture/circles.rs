@@ -22,8 +22,8 @@ struct Room<'a> {
 
 /// Returns a message for each circle among the files of one room. Files that are in a circle already are not reported
 /// in a second one.
-pub fn circles(sources: &[Source]) -> Vec<String> {
-    let files: Vec<&Source> = sources.iter().filter(|source| !source.scope.is_test).collect();
+pub fn circles(sources: &[&Source]) -> Vec<String> {
+    let files: Vec<&Source> = sources.iter().copied().filter(|source| !source.scope.is_test).collect();
     let modules = files
         .iter()
         .enumerate()

@@ -127,7 +127,7 @@ fn circles_of(files: &[(&str, &str)]) -> Vec<String> {
         .iter()
         .map(|(name, text)| Source::read(&format!("src/pack/{name}.rs"), text))
         .collect();
-    circles(&sources)
+    circles(&sources.iter().collect::<Vec<_>>())
 }
 
 #[test]
