@@ -146,36 +146,20 @@ impl<'a> Input<'a> {
             ),
             Ok(name) => Ok(self.joined(name)),
             Err(error) => {
-                let problem = Problem::of(&self.node.span, &error);
                 let question = match &error {
                     ReferenceError::NoRegistry(name) => self.context.outside.short_names.question(name),
                     ReferenceError::Tag(_) | ReferenceError::Malformed { .. } => None,
                 };
-                Err(match question {
-                    Some(question) => problem.help(question),
-                    None => problem,
-                })
+                Err(Problem::of(&self.node.span, &error).help_if(question))
             }
         }
     }
 
-    /// Joins the paths of layouts and archives to the spec's directory.
-    fn joined(self, name: ImageName) -> ImageName {
-        let join = |path: &Path| self.context.directory.join(path);
-        match name {
-            ImageName::Layout { path, selector } => ImageName::Layout {
-                path: join(&path),
-                selector,
-            },
-            ImageName::OciArchive { path, selector } => ImageName::OciArchive {
-                path: join(&path),
-                selector,
-            },
-            ImageName::DockerArchive { path, selector } => ImageName::DockerArchive {
-                path: join(&path),
-                selector,
-            },
-            registry @ ImageName::Registry(_) => registry,
+    /// Joins the path of a layout or an archive to the spec's directory.
+    fn joined(self, mut name: ImageName) -> ImageName {
+        if let ImageName::Layout { path, .. } | ImageName::OciArchive { path, .. } = &mut name {
+            *path = self.context.directory.join(&*path);
         }
+        name
     }
 }
