@@ -48,10 +48,12 @@ pub(crate) async fn compose(
             gate: &SecretGate::new(Vec::new()),
             take: &|_| true,
         };
-        let layers = packing.make_all(&[&plan]).map_err(|unfinished| match unfinished {
-            Unfinished::Failed(error) => error.into(),
-            Unfinished::Unwanted => BuildError::GivenUp,
-        })?;
+        let layers = packing
+            .make_all(&[(None, &plan)])
+            .map_err(|unfinished| match unfinished {
+                Unfinished::Failed(error) => error.into(),
+                Unfinished::Unwanted => BuildError::GivenUp,
+            })?;
         Ok((
             plan,
             layers.into_iter().flatten().map(|(layer, _)| layer).collect::<Vec<_>>(),

@@ -53,12 +53,14 @@ struct Distinct<'a> {
 }
 
 impl Packing<'_> {
-    /// Makes every layer of every plan. Equal layer plans are packed once, for the first platform that has them.
-    pub(super) fn make_all(&self, plans: &[&BuildPlan]) -> Result<Vec<PlatformLayers>, Unfinished> {
+    /// Makes every layer of every plan. Equal layer plans are packed once, for the first platform that has them. Each
+    /// plan has the ID of its member, if it has one.
+    pub(super) fn make_all(&self, plans: &[(Option<&str>, &BuildPlan)]) -> Result<Vec<PlatformLayers>, Unfinished> {
         let mut distinct: Vec<Distinct<'_>> = Vec::new();
         // For each platform and layer: its index among the distinct ones, and whether it was there already.
         let mut places: Vec<Vec<(usize, bool)>> = Vec::new();
-        for plan in plans {
+        let all: Vec<&BuildPlan> = plans.iter().map(|(_, plan)| *plan).collect();
+        for (id, plan) in plans {
             let mut of_platform = Vec::new();
             for layer in &plan.layers {
                 // Equal layers share one allocation by now.
@@ -67,7 +69,7 @@ impl Packing<'_> {
                 if known.is_none() {
                     distinct.push(Distinct {
                         plan: layer,
-                        item: Item::new(&layer.name).for_platform(only_platform(plans, layer)),
+                        item: named(*id, &layer.name).for_platform(only_platform(&all, layer)),
                         content_bytes: content_bytes(layer),
                     });
                 }
@@ -160,6 +162,14 @@ impl Packing<'_> {
         let packed = self.context.pack(plan, threads, &task)?;
         task.finish(format!("packed {item}"));
         Ok(BuiltLayer::packed(item.clone(), packed))
+    }
+}
+
+/// Returns a part of an image, with the member that it belongs to.
+pub(super) fn named(id: Option<&str>, part: &str) -> Item {
+    match id {
+        Some(id) => Item::new(format!("{part} of {id}")),
+        None => Item::new(part),
     }
 }
 

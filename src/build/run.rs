@@ -287,8 +287,12 @@ async fn pack(
     let (images, layers) = in_background(move || {
         let plans: Vec<_> = images
             .iter()
-            .flat_map(|image| &image.platforms)
-            .map(|planned| &planned.plan)
+            .flat_map(|image| {
+                image
+                    .platforms
+                    .iter()
+                    .map(|planned| (image.id.as_deref(), &planned.plan))
+            })
             .collect();
         let take = |layer: &Arc<BuiltLayer>| take.give(layer);
         let gate = SecretGate::new(images.iter().map(|image| &image.platforms[..]).collect());

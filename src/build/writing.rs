@@ -14,6 +14,7 @@ use crate::build::homes::Homes;
 use crate::build::layer::BuiltLayer;
 use crate::build::member::Member;
 use crate::build::naming::Outputs;
+use crate::build::packing::named;
 use crate::build::report::{PlatformReport, TargetReport};
 use crate::build::target::{Target, TargetPlace};
 use crate::build::transports::Transports;
@@ -133,7 +134,7 @@ pub(super) async fn write_all(
     let mut homes = Homes::default();
     let mut supplied = Vec::new();
     for (member, (output, reports)) in members.iter().zip(images) {
-        let names = blob_names(reports);
+        let names = blob_names(member.id, reports);
         let mut of_member = Vec::new();
         for target in &member.outputs.targets {
             let one = supply_target(member.outputs, target, output, &names, &mut homes, transports, observer).await;
@@ -203,7 +204,7 @@ async fn write(
     transports: &Transports,
     observer: &Arc<dyn Observer>,
 ) -> Result<Vec<TargetReport>, BuildError> {
-    let names = blob_names(reports);
+    let names = blob_names(None, reports);
     let mut written = Vec::new();
     for (target, ahead) in naming.targets.iter().zip(ahead) {
         let sink = open_sink(target, naming, transports).await?;
@@ -227,10 +228,10 @@ async fn open_sink(target: &Target, naming: &Outputs, transports: &Transports) -
 }
 
 /// Returns the names of blobs for progress. A layer that several platforms share has no platform.
-fn blob_names(reports: &[PlatformReport]) -> BTreeMap<Digest, Item> {
+fn blob_names(id: Option<&str>, reports: &[PlatformReport]) -> BTreeMap<Digest, Item> {
     let mut names: BTreeMap<Digest, Item> = BTreeMap::new();
     for report in reports {
-        let name = |name: &str| Item::new(name).for_platform(Some(report.platform.clone()));
+        let name = |name: &str| named(id, name).for_platform(Some(report.platform.clone()));
         for layer in &report.layers {
             let known = names
                 .entry(layer.descriptor.digest)

@@ -45,13 +45,10 @@ pub fn load(
     let (root, only) = match find(path)? {
         Found::Alone => return alone(path, selection, request, inputs),
         Found::Workspace(root) => (root, None),
-        Found::Member(root) => (
-            root,
-            Some(std::path::absolute(path).unwrap_or_else(|_| path.to_owned())),
-        ),
+        Found::Member { root, spec } => (root, Some(spec)),
     };
     let layout = root.layout().unwrap_or_else(|| root.directory().join(DEFAULT_LAYOUT));
-    let workspace = Workspace::load(root, inputs)?;
+    let workspace = Workspace::load(&root, inputs)?;
     let request = workspace_request(request, layout)?;
     let selected = workspace.select(&wanted(&workspace, only.as_deref(), selection)?);
     let selected = selected.map_err(|error| with_platform_help(error, selection))?;

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::forms::{CompressionName, ModeText, OwnerText, TextOrInteger};
 
 #[derive(JsonSchema)]
-pub struct CompressionOfImage {
+pub(super) struct CompressionOfImage {
     /// Compression of the layers.
     #[schemars(extend("default" = "gzip"))]
     compression: Option<CompressionName>,
@@ -16,7 +16,7 @@ pub struct CompressionOfImage {
 }
 
 #[derive(JsonSchema)]
-pub struct CompressionOfLayer {
+pub(super) struct CompressionOfLayer {
     /// Compression; default: the image's.
     compression: Option<CompressionName>,
     /// Level of the compressor: 0 to 9 for gzip, 1 to 22 for zstd.
@@ -25,7 +25,7 @@ pub struct CompressionOfLayer {
 
 #[derive(JsonSchema)]
 #[schemars(rename_all = "kebab-case")]
-pub struct FilesOfImage {
+pub(super) struct FilesOfImage {
     /// Modification time of every file: seconds since 1970, or RFC 3339.
     #[schemars(default, schema_with = "mtime_schema")]
     mtime: Option<TextOrInteger>,
@@ -43,7 +43,7 @@ fn mtime_schema(_: &mut SchemaGenerator) -> Schema {
 
 #[derive(JsonSchema)]
 #[schemars(rename_all = "kebab-case")]
-pub struct FilesOfLayer {
+pub(super) struct FilesOfLayer {
     /// Owner of files: user, user:group, by name or number; default: the image's.
     owner: Option<OwnerText>,
     /// Mode of files, octal; default: the image's.
@@ -56,7 +56,7 @@ pub struct FilesOfLayer {
 
 #[derive(JsonSchema)]
 #[schemars(rename_all = "kebab-case")]
-pub struct FilesOfEntry {
+pub(super) struct FilesOfEntry {
     /// Owner: user, user:group, by name or number; default: the layer's.
     owner: Option<OwnerText>,
     /// Mode of files, octal; default: the layer's.

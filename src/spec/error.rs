@@ -312,6 +312,14 @@ impl Problem {
         }
     }
 
+    /// Replaces the help, if there is a better one.
+    pub(super) fn help_if(self, help: Option<impl Into<String>>) -> Self {
+        match help {
+            Some(help) => self.help(help),
+            None => self,
+        }
+    }
+
     pub(super) fn context(self, span: &Range<usize>, label: &'static str) -> Self {
         Self {
             context: Some((span.clone(), label)),

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 macro_rules! forms {
     (inline: $inline:literal, $($name:ident: $schema:tt)*) => {
-        $(pub enum $name {}
+        $(pub(super) enum $name {}
 
         impl JsonSchema for $name {
             fn inline_schema() -> bool {

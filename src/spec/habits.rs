@@ -6,52 +6,18 @@ use serde_json::{Map, Value};
 use super::alternatives::Alternatives;
 use crate::model::nearest;
 
-/// A table of the spec that is searched for keys.
-struct Table {
-    /// The name in messages.
-    shown: &'static str,
-    /// The path from the root: keys, and `*` for the tables of a list.
-    path: &'static [&'static str],
-}
-
-/// The tables. Those whose keys are most often misplaced come first.
-const TABLES: [Table; 9] = [
-    Table {
-        shown: "[image]",
-        path: &["image"],
-    },
-    Table {
-        shown: "[config]",
-        path: &["config"],
-    },
-    Table {
-        shown: "[[layers]]",
-        path: &["layers", "*"],
-    },
-    Table {
-        shown: "an entry of `files` in [[layers]]",
-        path: &["layers", "*", "files", "*"],
-    },
-    Table {
-        shown: "[config.healthcheck]",
-        path: &["config", "healthcheck"],
-    },
-    Table {
-        shown: "[check]",
-        path: &["check"],
-    },
-    Table {
-        shown: "[[users]]",
-        path: &["users", "*"],
-    },
-    Table {
-        shown: "the top level, before the first table",
-        path: &[],
-    },
-    Table {
-        shown: "an entry of `links` in [[layers]]",
-        path: &["layers", "*", "links", "*"],
-    },
+/// The tables that are searched for keys: the name in messages, and the path from the root, with `*` for the tables of a
+/// list. Those whose keys are most often misplaced come first.
+const TABLES: [(&str, &[&str]); 9] = [
+    ("[image]", &["image"]),
+    ("[config]", &["config"]),
+    ("[[layers]]", &["layers", "*"]),
+    ("an entry of `files` in [[layers]]", &["layers", "*", "files", "*"]),
+    ("[config.healthcheck]", &["config", "healthcheck"]),
+    ("[check]", &["check"]),
+    ("[[users]]", &["users", "*"]),
+    ("the top level, before the first table", &[]),
+    ("an entry of `links` in [[layers]]", &["layers", "*", "links", "*"]),
 ];
 
 /// Keys of the top level that are not tables.
@@ -172,11 +138,11 @@ const ELSEWHERE: [(&str, &str); 58] = [
 /// Returns what to write instead of a key that its table does not have. `known` are the keys of the table. Returns
 /// `None` if nothing is similar.
 pub(super) fn help(root: &Value, name: &str, known: &[&str]) -> Option<String> {
-    let tables: Vec<(&Table, Vec<&str>)> = TABLES.iter().map(|table| (table, keys(root, table.path))).collect();
+    let tables = TABLES.map(|(table, path)| (table, keys(root, path)));
     let homes: Vec<&str> = tables
         .iter()
         .filter(|(_, keys)| keys.contains(&name))
-        .map(|(table, _)| table.shown)
+        .map(|(table, _)| *table)
         .collect();
     if let Some((last, others)) = homes.get(..homes.len().min(MAX_TABLES)).and_then(<[&str]>::split_last) {
         let places = if others.is_empty() {
@@ -198,12 +164,10 @@ pub(super) fn help(root: &Value, name: &str, known: &[&str]) -> Option<String> {
     if let Some(near) = nearest(name, known.iter().copied()) {
         return Some(format!("did you mean `{near}`?"));
     }
-    let near =
-        |(table, keys): &(&Table, Vec<&str>)| Some((table.shown, nearest(name, keys.iter().copied())?.to_owned()));
-    tables
-        .iter()
-        .find_map(near)
-        .map(|(table, near)| format!("did you mean `{near}` of {table}?"))
+    tables.iter().find_map(|(table, keys)| {
+        let near = nearest(name, keys.iter().copied())?;
+        Some(format!("did you mean `{near}` of {table}?"))
+    })
 }
 
 /// Returns the keys of a table, by the schema.

@@ -208,12 +208,8 @@ impl Merged {
         });
         let unset = required.filter(|(name, ..)| variables.value(name).is_none_or(|value| value.is_empty()));
         let problems = unset.map(|(name, table, required)| {
-            let problem = Problem::new(&table.required_span, required_is_unset(name, table.env.as_deref()));
-            if required.is_empty() {
-                problem
-            } else {
-                problem.help(escape(required.as_bytes()))
-            }
+            let help = (!required.is_empty()).then(|| escape(required.as_bytes()));
+            Problem::new(&table.required_span, required_is_unset(name, table.env.as_deref())).help_if(help)
         });
         problems.collect()
     }

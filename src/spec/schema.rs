@@ -67,6 +67,10 @@ pub struct PlatformSpec {
     #[schemars(skip)]
     pub platform: Platform,
     /// "scratch" (default), "oci:DIR[:TAG]", "oci-archive:FILE[:TAG]", or a registry's reference.
+    #[allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "[:TAG] is a part of the syntax, which editors show as it is"
+    )]
     #[schemars(with = "Option<String>", extend("default" = "scratch"))]
     pub base: Base,
     /// The base as it is written, variables put in: its path is not joined to anything.
@@ -365,6 +369,10 @@ pub struct LinkEntry {
 #[schemars(rename = "Files", deny_unknown_fields, rename_all = "kebab-case")]
 pub struct FilesEntry {
     /// A path or glob relative to the spec, or a path in an image: docker://REF#/path, oci:DIR[:TAG]#/path.
+    #[allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "[:TAG] is a part of the syntax, which editors show as it is"
+    )]
     #[schemars(with = "String")]
     pub from: From,
     /// `from` as the spec writes it, variables put in, for messages.

@@ -109,11 +109,8 @@ impl<'a> Check<'a> {
                 alternatives.expected(),
                 found(&value.value)
             );
-            let problem = Problem::new(&value.span, message);
-            self.problems.push(match alternatives.hint {
-                Some(hint) => problem.help(hint),
-                None => problem,
-            });
+            self.problems
+                .push(Problem::new(&value.span, message).help_if(alternatives.hint));
             return;
         }
         match &value.value {
@@ -155,11 +152,8 @@ impl<'a> Check<'a> {
             escape(path.join(".").as_bytes()),
             words.join(", ")
         );
-        let problem = Problem::new(span, message);
-        self.problems.push(match nearest(text, words) {
-            Some(word) => problem.help(format!("did you mean \"{word}\"?")),
-            None => problem,
-        });
+        let near = nearest(text, words).map(|word| format!("did you mean \"{word}\"?"));
+        self.problems.push(Problem::new(span, message).help_if(near));
     }
 
     fn table(&mut self, schema: &Alternatives<'a>, table: &Node, path: &mut Vec<String>) {
@@ -196,11 +190,8 @@ impl<'a> Check<'a> {
                 [] => format!("the spec has no `{name}`"),
                 path => format!("`{}` has no `{name}`", escape(path.join(".").as_bytes())),
             };
-            let problem = Problem::new(&table.span, message);
-            self.problems.push(match required_help(name, path) {
-                Some(help) => problem.help(help),
-                None => problem,
-            });
+            self.problems
+                .push(Problem::new(&table.span, message).help_if(required_help(name, path)));
         }
     }
 

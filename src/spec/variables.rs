@@ -73,29 +73,6 @@ pub(super) struct Variables<'a> {
     pub(super) base: BaseEnv<'a>,
 }
 
-/// An error of a variable, and its position in the string.
-struct Fault {
-    range: Range<usize>,
-    message: String,
-    help: Option<String>,
-}
-
-impl Fault {
-    fn new(range: &Range<usize>, message: impl Into<String>) -> Self {
-        Self {
-            range: range.clone(),
-            message: message.into(),
-            help: None,
-        }
-    }
-    fn help(self, help: impl Into<String>) -> Self {
-        Self {
-            help: Some(help.into()),
-            ..self
-        }
-    }
-}
-
 impl Variables<'_> {
     /// Expands variables in all strings of `value`. Keys are not changed; dates become strings.
     pub(super) fn expand_all(&self, node: &mut Node, source: &str) -> Result<(), Problem> {
@@ -115,15 +92,13 @@ impl Variables<'_> {
     pub(super) fn expand(&self, text: &str, span: &Range<usize>, source: &str) -> Result<String, Problem> {
         let expanded = template::parse(text)
             .map_err(|error| {
-                Fault::new(&error.range, error.message).help("write $$ for a literal dollar sign before {")
+                Problem::new(&error.range, error.message).help("write $$ for a literal dollar sign before {")
             })
             .and_then(|pieces| self.join(&pieces, &mut Walk::default()));
-        expanded.map_err(|fault| {
-            let problem = Problem::new(&place(text, span, source, &fault.range), fault.message);
-            Problem {
-                help: fault.help,
-                ..problem
-            }
+        // Until here, places are relative to the string.
+        expanded.map_err(|problem| Problem {
+            span: place(text, span, source, &problem.span),
+            ..problem
         })
     }
 
@@ -132,7 +107,7 @@ impl Variables<'_> {
         self.look_up(name, &(0..0), &mut Walk::default()).ok().flatten()
     }
 
-    fn join(&self, pieces: &[Piece], walk: &mut Walk) -> Result<String, Fault> {
+    fn join(&self, pieces: &[Piece], walk: &mut Walk) -> Result<String, Problem> {
         let mut joined = String::new();
         for piece in pieces {
             match piece {
@@ -140,7 +115,7 @@ impl Variables<'_> {
                 Piece::Variable { name, otherwise, range } => {
                     let value = self.variable(name, otherwise, range, walk)?;
                     if joined.len() + value.len() > MAX_EXPANDED_BYTES {
-                        return Err(Fault::new(
+                        return Err(Problem::new(
                             range,
                             "this string is too long after its variables are expanded",
                         ));
@@ -158,10 +133,10 @@ impl Variables<'_> {
         otherwise: &Otherwise,
         range: &Range<usize>,
         walk: &mut Walk,
-    ) -> Result<String, Fault> {
+    ) -> Result<String, Problem> {
         walk.look_ups += 1;
         if walk.look_ups > MAX_LOOK_UPS {
-            return Err(Fault::new(range, "too many nested variables"));
+            return Err(Problem::new(range, "too many nested variables"));
         }
         let value = match name.strip_prefix("base.") {
             Some(_) if matches!(self.base, BaseEnv::Unknown) => return Ok(String::new()),
@@ -175,12 +150,8 @@ impl Variables<'_> {
             (_, Otherwise::Default(pieces)) => self.join(pieces, walk),
             (_, Otherwise::Error(pieces)) => {
                 let message = self.join(pieces, walk)?;
-                let fault = Fault::new(range, format!("the variable `{name}` is not set"));
-                Err(if message.is_empty() {
-                    fault
-                } else {
-                    fault.help(escape(message.as_bytes()))
-                })
+                let help = (!message.is_empty()).then(|| escape(message.as_bytes()));
+                Err(Problem::new(range, format!("the variable `{name}` is not set")).help_if(help))
             }
             (None, Otherwise::Unsaid) => Err(self.unset(name, range)),
         }
@@ -193,22 +164,18 @@ impl Variables<'_> {
         )
     }
 
-    fn unset(&self, name: &str, range: &Range<usize>) -> Fault {
+    fn unset(&self, name: &str, range: &Range<usize>) -> Problem {
         if let Some(Var::Table(VarTable {
             env,
             required: Some(required),
             ..
         })) = self.vars.get(name)
         {
-            let fault = Fault::new(range, required_is_unset(name, env.as_deref()));
-            return if required.is_empty() {
-                fault
-            } else {
-                fault.help(escape(required.as_bytes()))
-            };
+            let help = (!required.is_empty()).then(|| escape(required.as_bytes()));
+            return Problem::new(range, required_is_unset(name, env.as_deref())).help_if(help);
         }
         if let Some(name_in_base) = name.strip_prefix("base.") {
-            return Fault::new(range, format!("the base's environment has no `{name_in_base}`")).help(format!(
+            return Problem::new(range, format!("the base's environment has no `{name_in_base}`")).help(format!(
                 "write ${{{name}:-default}} if the variable may be missing in the base"
             ));
         }
@@ -217,13 +184,13 @@ impl Variables<'_> {
             let _ = write!(help, "set {} in the environment, or ", escape(env.as_bytes()));
         }
         help.push_str(&container_hint(name));
-        Fault::new(range, format!("the variable `{name}` has no value and no default")).help(help)
+        Problem::new(range, format!("the variable `{name}` has no value and no default")).help(help)
     }
 
-    fn base_value(&self, name: &str, range: &Range<usize>) -> Result<Option<String>, Fault> {
+    fn base_value(&self, name: &str, range: &Range<usize>) -> Result<Option<String>, Problem> {
         match self.base {
             BaseEnv::Refused => Err(
-                Fault::new(range, format!("`${{base.{name}}}` is used outside `[config]`"))
+                Problem::new(range, format!("`${{base.{name}}}` is used outside `[config]`"))
                     .help("use the base's environment only in values of [config]"),
             ),
             BaseEnv::Unknown => Ok(None),
@@ -235,7 +202,7 @@ impl Variables<'_> {
         }
     }
 
-    fn look_up(&self, name: &str, range: &Range<usize>, walk: &mut Walk) -> Result<Option<String>, Fault> {
+    fn look_up(&self, name: &str, range: &Range<usize>, walk: &mut Walk) -> Result<Option<String>, Problem> {
         if BUILT_IN.contains(&name) {
             return self.built_in(name, range).map(Some);
         }
@@ -266,27 +233,27 @@ impl Variables<'_> {
 
     /// Expands a text of `[vars]`, which may refer to other variables. Errors point to the place where the variable is
     /// used.
-    fn own_text(&self, name: &str, text: &str, range: &Range<usize>, walk: &mut Walk) -> Result<String, Fault> {
+    fn own_text(&self, name: &str, text: &str, range: &Range<usize>, walk: &mut Walk) -> Result<String, Problem> {
         if walk.open.iter().any(|known| known == name) {
             let chain = walk.open.join(" -> ");
-            return Err(Fault::new(
+            return Err(Problem::new(
                 range,
                 format!("the variable `{name}` refers to itself: {chain} -> {name}"),
             ));
         }
         walk.open.push(name.to_owned());
         let expanded = template::parse(text)
-            .map_err(|error| Fault::new(range, format!("in the variable `{name}`: {}", error.message)))
+            .map_err(|error| Problem::new(range, format!("in the variable `{name}`: {}", error.message)))
             .and_then(|pieces| self.join(&pieces, walk))
-            .map_err(|fault| Fault {
-                range: range.clone(),
-                ..fault
+            .map_err(|problem| Problem {
+                span: range.clone(),
+                ..problem
             });
         walk.open.pop();
         expanded
     }
 
-    fn built_in(&self, name: &str, range: &Range<usize>) -> Result<String, Fault> {
+    fn built_in(&self, name: &str, range: &Range<usize>) -> Result<String, Problem> {
         let Scope::Platform(platform) = &self.scope else {
             return Err(differs(name, range));
         };
@@ -300,7 +267,7 @@ impl Variables<'_> {
         })
     }
 
-    fn unknown(&self, name: &str, range: &Range<usize>) -> Fault {
+    fn unknown(&self, name: &str, range: &Range<usize>) -> Problem {
         let known = self.vars.keys().map(String::as_str).chain(BUILT_IN);
         let help = match (written_here(name), nearest(name, known)) {
             (Some(ours), _) => format!("write {ours}, or {}", container_hint(name)),
@@ -313,7 +280,7 @@ impl Variables<'_> {
             }
             (None, None) => format!("add it to [vars], or {}", container_hint(name)),
         };
-        Fault::new(range, format!("unknown variable `{name}`")).help(help)
+        Problem::new(range, format!("unknown variable `{name}`")).help(help)
     }
 }
 
@@ -335,8 +302,8 @@ fn container_hint(name: &str) -> String {
     format!("write $${{{name}}} for the literal text ${{{name}}}")
 }
 
-fn differs(name: &str, range: &Range<usize>) -> Fault {
-    Fault::new(
+fn differs(name: &str, range: &Range<usize>) -> Problem {
+    Problem::new(
         range,
         format!("the variable `{name}` differs by platform, but this value is shared by all platforms"),
     )

@@ -1,7 +1,7 @@
 //! Loads a workspace: its root file, and the specs of its members.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::WorkspaceError;
 use super::graph::order;
@@ -17,7 +17,6 @@ const MAX_PARENTS: usize = 64;
 /// A workspace whose members are all loaded.
 #[derive(Debug)]
 pub struct Workspace {
-    root: Root,
     members: Vec<WorkspaceMember>,
 }
 
@@ -35,8 +34,13 @@ pub struct WorkspaceMember {
 pub enum Found {
     /// The root file of a workspace.
     Workspace(Root),
-    /// The spec of a member, and the root file that lists it.
-    Member(Root),
+    /// The spec of a member.
+    Member {
+        /// The root file that lists it.
+        root: Root,
+        /// The spec's absolute path.
+        spec: PathBuf,
+    },
     /// A spec on its own.
     Alone,
 }
@@ -67,7 +71,7 @@ pub fn find(spec: &Path) -> Result<Found, WorkspaceError> {
             && let Some(root) = Root::load(&path)?
             && lists(&root, &absolute)?
         {
-            return Ok(Found::Member(root));
+            return Ok(Found::Member { root, spec: absolute });
         }
         if directory.join(".git").exists() {
             break;
@@ -88,13 +92,13 @@ impl Workspace {
     /// # Errors
     /// Returns [`WorkspaceError`] if a spec is invalid, two members have one ID or name, or what members are based on
     /// does not exist, goes in a circle, or lacks a platform.
-    pub fn load(root: Root, inputs: &Inputs) -> Result<Self, WorkspaceError> {
+    pub fn load(root: &Root, inputs: &Inputs) -> Result<Self, WorkspaceError> {
         let mut members: BTreeMap<String, Spec> = BTreeMap::new();
         for file in member_files(root.path(), &root.members(), &root.exclude())? {
             let path = root.directory().join(&file);
             let bad_id = || WorkspaceError::BadId { path: path.clone() };
             let id = id_of(&file).ok_or_else(bad_id)?;
-            for (values, spec) in Spec::load_member(&path, &root, inputs)? {
+            for (values, spec) in Spec::load_member(&path, root, inputs)? {
                 let id = match &values[..] {
                     [] => id.clone(),
                     values => cell_id(&id, values).ok_or_else(bad_id)?,
@@ -118,12 +122,7 @@ impl Workspace {
             .filter_map(|id| members.remove_entry(&id))
             .map(|(id, spec)| WorkspaceMember { id, spec })
             .collect();
-        Ok(Self { root, members })
-    }
-
-    /// Returns the root file.
-    pub fn root(&self) -> &Root {
-        &self.root
+        Ok(Self { members })
     }
 
     /// Returns all members: every base before the members that are based on it, and otherwise sorted by ID.

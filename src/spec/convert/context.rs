@@ -161,15 +161,11 @@ impl<'a> Input<'a> {
             ),
             Ok(name) => Ok(self.joined(name)),
             Err(error) => {
-                let problem = Problem::of(&self.node.span, &error);
                 let question = match &error {
                     ReferenceError::NoRegistry(name) => self.context.outside.short_names.question(name),
                     ReferenceError::Tag(_) | ReferenceError::Malformed { .. } => None,
                 };
-                Err(match question {
-                    Some(question) => problem.help(question),
-                    None => problem,
-                })
+                Err(Problem::of(&self.node.span, &error).help_if(question))
             }
         }
     }
@@ -198,22 +194,13 @@ impl<'a> Input<'a> {
 }
 
 /// Returns a name with another path, if it has one.
-fn with_path(name: ImageName, change: impl FnOnce(&Path) -> PathBuf) -> ImageName {
-    match name {
-        ImageName::Layout { path, selector } => ImageName::Layout {
-            path: change(&path),
-            selector,
-        },
-        ImageName::OciArchive { path, selector } => ImageName::OciArchive {
-            path: change(&path),
-            selector,
-        },
-        ImageName::DockerArchive { path, selector } => ImageName::DockerArchive {
-            path: change(&path),
-            selector,
-        },
-        registry @ ImageName::Registry(_) => registry,
+fn with_path(mut name: ImageName, change: impl FnOnce(&Path) -> PathBuf) -> ImageName {
+    if let ImageName::Layout { path, .. } | ImageName::OciArchive { path, .. } | ImageName::DockerArchive { path, .. } =
+        &mut name
+    {
+        *path = change(path);
     }
+    name
 }
 
 /// Returns a path relative to a directory. Both are compared by their names alone.
@@ -225,7 +212,11 @@ fn relative_to(directory: &Path, path: &Path) -> PathBuf {
         .take_while(|(one, other)| one == other)
         .count();
     let up = directory[shared..].iter().map(|_| Component::ParentDir);
-    up.chain(path[shared..].iter().copied()).collect()
+    let relative: PathBuf = up.chain(path[shared..].iter().copied()).collect();
+    if relative.as_os_str().is_empty() {
+        return PathBuf::from(".");
+    }
+    relative
 }
 
 /// Returns the components of a path without `.`, and without each name that a `..` after it takes back.

@@ -63,11 +63,8 @@ fn repository(input: Input<'_>) -> Result<Repository, Problem> {
             format!("write name = \"{}\", and the tag in `tags`", reference.repository),
         ),
         Err(error) => {
-            let problem = Problem::of(&input.node.span, &error);
-            Err(match error {
-                ReferenceError::NoRegistry(_) => problem.help(name_help(name)),
-                _ => problem,
-            })
+            let help = matches!(error, ReferenceError::NoRegistry(_)).then(|| name_help(name));
+            Err(Problem::of(&input.node.span, &error).help_if(help))
         }
     }
 }
