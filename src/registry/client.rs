@@ -112,10 +112,7 @@ impl Client {
     pub fn expect(&self, repository: &Repository, is_written: bool) {
         let action = if is_written { Action::Push } else { Action::Read };
         // An invalid registry fails at its first request.
-        let Ok(endpoints) = self
-            .config()
-            .and_then(|config| Ok(config.endpoints(repository, action)?))
-        else {
+        let Ok(endpoints) = self.config().and_then(|config| config.endpoints(repository, action)) else {
             return;
         };
         for endpoint in endpoints {
@@ -449,10 +446,10 @@ impl Client {
 
 /// Replaces the help of a refusal of credentials that were just typed: it would say to log in.
 fn wrong_login(error: StoreError) -> StoreError {
-    let help = Some("check the user name and the password or token; nothing was stored".to_owned());
     match error {
-        StoreError::Unauthorized { place, detail, .. } => StoreError::Unauthorized { place, detail, help },
-        StoreError::Denied { place, detail, .. } => StoreError::Denied { place, detail, help },
+        StoreError::Unauthorized { .. } | StoreError::Denied { .. } => {
+            error.with_help("check the user name and the password or token; nothing was stored")
+        }
         other => other,
     }
 }
