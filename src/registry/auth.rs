@@ -298,19 +298,13 @@ fn lifetime(json: &Value) -> Duration {
 }
 
 fn realm(request: &TokenRequest<'_>) -> Result<Url, StoreError> {
-    let refused = |reason: &str| StoreError::Remote {
-        action: ACTION.to_owned(),
-        place: request.name.to_owned(),
-        detail: match Url::parse(&request.challenge.realm) {
-            Ok(realm) => format!("the token service {} was not used: {reason}", redact::address(&realm)),
-            Err(_) => format!("the token service was not used: {reason}"),
-        },
-        code: None,
-        help: Some("check the configuration of the registry; no credentials were sent".to_owned()),
-        cause: None,
+    let refused = |which: String, reason: &str| {
+        let detail = format!("the token service{which} was not used: {reason}");
+        StoreError::remote(ACTION, request.name, detail)
+            .with_help("check the configuration of the registry; no credentials were sent")
     };
-    let realm = Url::parse(&request.challenge.realm).map_err(|_| refused("it is not a URL"))?;
-    check_realm(request.registry, &realm).map_err(refused)?;
+    let realm = Url::parse(&request.challenge.realm).map_err(|_| refused(String::new(), "it is not a URL"))?;
+    check_realm(request.registry, &realm).map_err(|reason| refused(format!(" {}", redact::address(&realm)), reason))?;
     Ok(realm)
 }
 

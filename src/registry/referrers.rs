@@ -43,18 +43,11 @@ impl RegistryRepository {
             limit_bytes: MAX_MANIFEST_BYTES,
         };
         match self.fetch(small).await? {
-            Fetched::Whole { headers, bytes } => {
-                parse(&headers, &bytes).map(Some).map_err(|reason| StoreError::Remote {
-                    action: LISTING.to_owned(),
-                    place: self.repository.to_string(),
-                    detail: format!("the tag {tag} is not a list of the referrers of {subject}: {reason}"),
-                    code: None,
-                    help: Some(
-                        "delete or rename the tag, which is reserved for this list; it was not changed".to_owned(),
-                    ),
-                    cause: None,
-                })
-            }
+            Fetched::Whole { headers, bytes } => parse(&headers, &bytes).map(Some).map_err(|reason| {
+                let detail = format!("the tag {tag} is not a list of the referrers of {subject}: {reason}");
+                self.protocol_error(LISTING, detail)
+                    .with_help("delete or rename the tag, which is reserved for this list; it was not changed")
+            }),
             Fetched::Refused(reply) if reply.status() == StatusCode::NOT_FOUND => Ok(None),
             Fetched::Refused(reply) => Err(self.failure(reply, &Method::GET, LISTING, None).await),
         }

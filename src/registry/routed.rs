@@ -221,7 +221,7 @@ fn no_endpoint(repository: &Repository) -> StoreError {
 }
 
 /// Adds the mirrors that were tried to the upstream's error.
-fn with_mirrors(mut error: StoreError, tried: &[String]) -> StoreError {
+fn with_mirrors(error: StoreError, tried: &[String]) -> StoreError {
     if tried.is_empty() {
         return error;
     }
@@ -229,14 +229,5 @@ fn with_mirrors(mut error: StoreError, tried: &[String]) -> StoreError {
     let all = error
         .help()
         .map_or_else(|| said.clone(), |help| format!("{help}; {said}"));
-    match &mut error {
-        StoreError::NotFound { help, .. }
-        | StoreError::Malformed { help, .. }
-        | StoreError::AuthenticationRequired { help, .. }
-        | StoreError::Unauthorized { help, .. }
-        | StoreError::Denied { help, .. }
-        | StoreError::Remote { help, .. } => *help = Some(all),
-        _ => {}
-    }
-    error
+    error.with_help(all)
 }

@@ -41,7 +41,7 @@ pub(super) fn client_config<'a>(
     };
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| Failure::Setup(no_tls(&error.to_string(), None)))?
+        .map_err(|error| Failure::Setup(no_tls(error)))?
         .dangerous();
     let verifier = if host.terms.skip_verify {
         Verifier::any(&provider)
@@ -70,7 +70,7 @@ pub(super) fn client_config<'a>(
 pub(super) fn config_without_tls() -> Result<ClientConfig, StoreError> {
     let builder = ClientConfig::builder_with_provider(Arc::new(unchecked_provider()?))
         .with_safe_default_protocol_versions()
-        .map_err(|error| no_tls(&error.to_string(), None))?;
+        .map_err(|error| no_tls(error))?;
     Ok(builder
         .with_root_certificates(RootCertStore::empty())
         .with_no_client_auth())
@@ -85,7 +85,7 @@ fn provider() -> Result<CryptoProvider, StoreError> {
     #[cfg(all(feature = "graviola", not(feature = "ring")))]
     if let Some(missing) = missing_processor_feature() {
         let reason = format!("this processor does not support {missing}, which the cryptography of this build needs");
-        return Err(no_tls(&reason, Some(WITH_RING)));
+        return Err(no_tls(reason).with_help(WITH_RING));
     }
     unchecked_provider()
 }
@@ -102,7 +102,7 @@ fn unchecked_provider() -> Result<CryptoProvider, StoreError> {
     }
     #[cfg(not(any(feature = "graviola", feature = "ring")))]
     {
-        Err(no_tls("this build has no cryptography", Some(WITH_RING)))
+        Err(no_tls("this build has no cryptography").with_help(WITH_RING))
     }
 }
 
@@ -142,13 +142,8 @@ fn missing_processor_feature() -> Option<&'static str> {
     first_missing!("neon", "aes", "pmull", "sha2")
 }
 
-fn no_tls(reason: &str, help: Option<&str>) -> StoreError {
-    let help = help.map(ToOwned::to_owned);
-    StoreError::Malformed {
-        place: "TLS".to_owned(),
-        reason: reason.to_owned(),
-        help,
-    }
+fn no_tls(reason: impl ToString) -> StoreError {
+    StoreError::malformed("TLS", reason.to_string())
 }
 
 /// Returns the trusted certificates: the system's, and those of the files.
@@ -211,7 +206,7 @@ impl Verifier {
             None
         } else {
             let built = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
-            Some(built.map_err(|error| no_tls(&error.to_string(), None))?)
+            Some(built.map_err(|error| no_tls(error))?)
         };
         Ok(Self {
             accepted: Accepted::Trusted { issued, all },

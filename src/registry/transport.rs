@@ -406,11 +406,7 @@ impl Transport {
         }
         builder.build().map_err(|error| {
             let reason = error.without_url().to_string();
-            Failure::Setup(StoreError::Malformed {
-                place: "the HTTP client".to_owned(),
-                reason,
-                help: None,
-            })
+            Failure::Setup(StoreError::malformed("the HTTP client", reason))
         })
     }
 
