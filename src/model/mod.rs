@@ -19,6 +19,7 @@ mod input_file;
 mod layer_plan;
 mod lenient;
 mod listing;
+mod locked;
 mod media_type;
 mod nearest;
 mod platform;
@@ -48,6 +49,7 @@ pub use layer_plan::{
     Layer, LayerPlan, MAX_PATH_BYTES, PACKED_ANNOTATION,
 };
 pub use listing::{ListedItem, ListedRoot, Listing};
+pub use locked::locked;
 pub use media_type::{Family, MediaType};
 pub use nearest::nearest;
 pub use platform::{Platform, PlatformError};

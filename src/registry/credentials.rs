@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::OnceCell;
 
@@ -14,7 +14,7 @@ use super::helper::Helper;
 use super::origin::canonical;
 use super::{Credentials, Login, RegistryOptions, Secrets};
 use crate::events::{Event, Observer};
-use crate::model::escape_path;
+use crate::model::{escape_path, locked};
 use crate::store::StoreError;
 
 type Found = Arc<OnceCell<Option<Arc<Credential>>>>;
@@ -52,7 +52,7 @@ impl CredentialStore {
     pub(super) async fn lookup(&self, registry: &str, path: &str) -> Result<Option<Arc<Credential>>, StoreError> {
         let registry = canonical(registry);
         let cell = {
-            let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut found = locked(&self.found);
             Arc::clone(found.entry(format!("{registry}/{path}")).or_default())
         };
         let credential = cell.get_or_try_init(|| async {

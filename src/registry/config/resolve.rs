@@ -4,7 +4,7 @@
 //! the endpoints is: mirrors of `registries.conf`, hosts of `hosts.toml`, the upstream.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::document::Place;
 use super::endpoint::{Endpoint, EndpointTls, RepositoryEndpoint, Scheme};
@@ -12,7 +12,7 @@ use super::files::ConfigFiles;
 use super::hosts_toml::{self, Address, Capabilities, Host, HostsFile};
 use super::prefix::Location;
 use super::registries_conf::{MirrorPulls, RegistriesConf, Registry};
-use crate::model::{Repository, Selector, ShortNames, escape_path};
+use crate::model::{Repository, Selector, ShortNames, escape_path, locked};
 use crate::registry::origin::{Locality, canonical, endpoint, locality};
 use crate::store::StoreError;
 
@@ -238,7 +238,7 @@ impl Config {
     }
 
     fn hosts_file(&self, registry: &str) -> Result<Option<Arc<HostsFile>>, StoreError> {
-        let mut known = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = locked(&self.hosts);
         if let Some(file) = known.get(registry) {
             return Ok(file.clone());
         }
