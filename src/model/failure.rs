@@ -1,5 +1,7 @@
 //! The classes of errors, which decide the exit status, and the help that errors give.
 
+use std::path::Path;
+
 /// The class of an error. The command line converts it to its exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ErrorKind {
@@ -43,6 +45,11 @@ pub trait Diagnostic: std::error::Error + Send + Sync + 'static {
     fn help(&self) -> Option<String> {
         None
     }
+}
+
+/// Returns a path as printable text, see [`escape`].
+pub fn escape_path(path: &Path) -> String {
+    escape(path.as_os_str().as_encoded_bytes())
 }
 
 /// Returns bytes from outside as printable text: control characters, `\`, and bytes that are not UTF-8 are escaped

@@ -95,6 +95,19 @@ impl InputFile {
     }
 }
 
+/// Reads a whole file. A file of more than `limit_bytes` is an error of the kind [`io::ErrorKind::FileTooLarge`].
+pub fn read_input(path: &Path, pipes: Pipes, limit_bytes: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    InputFile::open(path, pipes)?
+        .take(limit_bytes + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit_bytes {
+        let reason = format!("it has more than {limit_bytes} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
+    }
+    Ok(bytes)
+}
+
 impl Read for InputFile {
     /// Waits for the writer of a pipe; if nothing was written yet, waits for the first writer.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -202,6 +215,17 @@ mod tests {
         }
         let absent = open_regular(&at("absent")).unwrap_err();
         assert!(absent.kind() == io::ErrorKind::NotFound && !is_irregular(&absent));
+    }
+
+    #[test]
+    fn a_file_is_read_up_to_its_limit() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        std::fs::write(&path, "text").unwrap();
+        assert_eq!(read_input(&path, Pipes::Refused, 4).unwrap(), b"text");
+        let error = read_input(&path, Pipes::Refused, 3).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        assert_eq!(error.to_string(), "it has more than 3 bytes");
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod input_file;
 mod layer_plan;
 mod lenient;
 mod listing;
+mod locked;
 mod media_type;
 mod nearest;
 mod platform;
@@ -39,17 +40,19 @@ pub use descriptor::Descriptor;
 pub use digest::{DiffId, Digest, DigestError, Hasher, other_algorithm};
 pub use docker_hub::{DOCKER_HUB, repository_path};
 pub use document::{Document, DocumentError, FromJson, MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES};
-pub use failure::{Diagnostic, ErrorKind, escape};
+pub use failure::{Diagnostic, ErrorKind, escape, escape_path};
 pub use image::{Image, ImageConfig, ImageManifest};
 pub use index::{ImageIndex, MAX_INDEX_DEPTH, Root, UnsupportedEntry};
 pub use input_file::{
     InputFile, LONELY_PIPE_PATIENCE, Pipes, SILENT_PIPE_PATIENCE, file_type_name, is_irregular, open_regular,
+    read_input,
 };
 pub use layer_plan::{
     BYTE_FORMAT, Compression, Content, ContentOpener, DiskFile, Entry, EntryKind, EntryPath, EntryPathError, FileStamp,
     Layer, LayerPlan, MAX_PATH_BYTES, PACKED_ANNOTATION,
 };
 pub use listing::{ListedItem, ListedRoot, Listing};
+pub use locked::locked;
 pub use media_type::{Family, MediaType};
 pub use nearest::nearest;
 pub use platform::{Platform, PlatformError};

@@ -2,12 +2,12 @@
 //! fetched once for all requests that wait for the same token (distribution's token and oauth specifications).
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use tokio::sync::Mutex as AsyncMutex;
@@ -24,8 +24,9 @@ use super::request_error::RequestError;
 use super::retry::RetryInfo;
 use super::scope::Scopes;
 use super::small_body::{Unread, read_small};
-use super::transport::{Connection, Outgoing, Payload, Reply, Transport};
+use super::transport::{Outgoing, Payload, Reply, Transport};
 use super::{Secret, redact};
+use crate::model::locked;
 use crate::store::StoreError;
 
 /// Name of this client, as sent to token services.
@@ -121,10 +122,14 @@ pub(super) struct Authenticator {
 
 impl Token {
     /// Returns `true` if the token may be used for the request.
-    fn serves(&self, request: &TokenRequest<'_>) -> bool {
+    fn serving(&self, request: &TokenRequest<'_>) -> Option<Fetched> {
         let now = Instant::now();
         let is_young = now < self.fetched_at + self.renew_at.saturating_duration_since(self.fetched_at) / 2;
-        now < self.renew_at && request.refused != Some(&self.secret) && (is_young || !request.is_for_long)
+        let serves = now < self.renew_at && request.refused != Some(&self.secret) && (is_young || !request.is_for_long);
+        serves.then(|| Fetched {
+            token: self.secret.clone(),
+            is_fresh: false,
+        })
     }
 }
 
@@ -143,25 +148,16 @@ impl Authenticator {
             scopes: scopes.clone(),
             is_anonymous: request.credential.is_none(),
         };
+        let serving = |held: &Option<Token>| held.as_ref()?.serving(&request);
         for cell in self.covering(&key(request.scopes), request.joined) {
-            if let Some(token) = &*cell.lock().await
-                && token.serves(&request)
-            {
-                return Ok(Fetched {
-                    token: token.secret.clone(),
-                    is_fresh: false,
-                });
+            if let Some(found) = serving(&*cell.lock().await) {
+                return Ok(found);
             }
         }
         let cell = Arc::clone(self.cells().entry(key(request.joined)).or_default());
         let mut held = cell.lock().await;
-        if let Some(token) = &*held
-            && token.serves(&request)
-        {
-            return Ok(Fetched {
-                token: token.secret.clone(),
-                is_fresh: false,
-            });
+        if let Some(found) = serving(&*held) {
+            return Ok(found);
         }
         let token = self.fetch(transport, &request).await?;
         let secret = token.secret.clone();
@@ -173,7 +169,7 @@ impl Authenticator {
     }
 
     fn cells(&self) -> MutexGuard<'_, BTreeMap<Key, TokenCell>> {
-        self.cells.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.cells)
     }
 
     /// Returns the cells whose tokens allow the scopes of `wanted` and no scopes outside `joined`.
@@ -198,7 +194,7 @@ impl Authenticator {
         let started = Instant::now();
         let reply = match request.credential {
             Some(Credential::Identity { token, .. }) => {
-                let send = || transport.send(self.refresh_request(request, &realm, token));
+                let send = || self.refresh(transport, request, &realm, token);
                 let mut backoff = transport.backoff(request.is_of_mirror);
                 let reply = transport.retrying(&mut backoff, ACTION, request.name, send).await?;
                 match reply.status().as_u16() {
@@ -214,38 +210,32 @@ impl Authenticator {
         Ok(token)
     }
 
-    fn refresh_request(&self, request: &TokenRequest<'_>, realm: &Url, identity: &Secret) -> Outgoing {
-        let rotated = self.rotated.lock().unwrap_or_else(PoisonError::into_inner);
-        let identity = rotated.get(&(realm.to_string(), identity.clone())).unwrap_or(identity);
-        let mut form = Serializer::new(String::new());
-        form.append_pair("grant_type", "refresh_token")
-            .append_pair("refresh_token", identity.expose());
-        form.append_pair("client_id", CLIENT_ID);
-        if let Some(service) = &request.challenge.service {
-            form.append_pair("service", service);
-        }
-        form.append_pair("scope", &request.joined.ordered().join(" "));
-        let mut headers = HeaderMap::new();
-        headers.insert(
+    async fn refresh(
+        &self,
+        transport: &Transport,
+        request: &TokenRequest<'_>,
+        realm: &Url,
+        identity: &Secret,
+    ) -> Result<Reply, RequestError> {
+        let key = (realm.to_string(), identity.clone());
+        let rotated = locked(&self.rotated).get(&key).cloned();
+        let form = {
+            let mut form = Serializer::new(String::new());
+            form.append_pair("grant_type", "refresh_token")
+                .append_pair("refresh_token", rotated.as_ref().unwrap_or(identity).expose())
+                .append_pair("client_id", CLIENT_ID);
+            if let Some(service) = &request.challenge.service {
+                form.append_pair("service", service);
+            }
+            form.append_pair("scope", &request.joined.ordered().join(" "));
+            form.finish()
+        };
+        let mut outgoing = Outgoing::new(ACTION, request.name, Method::POST, realm.clone(), request.endpoint);
+        outgoing.headers.insert(
             CONTENT_TYPE,
             HeaderValue::from_static("application/x-www-form-urlencoded"),
         );
-        let payload = Payload::Bytes(form.finish().into());
-        let method = Method::POST;
-        let url = realm.clone();
-        let place = request.name.to_owned();
-        let connection = Connection::Shared;
-        let endpoint = request.endpoint.cloned();
-        Outgoing {
-            action: ACTION,
-            place,
-            method,
-            url,
-            headers,
-            payload,
-            connection,
-            endpoint,
-        }
+        transport.send(&outgoing, Payload::Bytes(form.into())).await
     }
 
     async fn read(
@@ -272,7 +262,7 @@ impl Authenticator {
         let text = |name| json.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         if let (Some(Credential::Identity { token, .. }), Some(next)) = (request.credential, text("refresh_token")) {
             secrets.add(&next.into());
-            let mut rotated = self.rotated.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut rotated = locked(&self.rotated);
             rotated.insert((realm.to_string(), token.clone()), next.into());
         }
         let secret = text("token").or_else(|| text("access_token")).map(Secret::from);
@@ -298,27 +288,20 @@ fn lifetime(json: &Value) -> Duration {
 }
 
 fn realm(request: &TokenRequest<'_>) -> Result<Url, StoreError> {
-    let refused = |reason: &str| StoreError::Remote {
-        action: ACTION.to_owned(),
-        place: request.name.to_owned(),
-        detail: match Url::parse(&request.challenge.realm) {
-            Ok(realm) => format!("the token service {} was not used: {reason}", redact::address(&realm)),
-            Err(_) => format!("the token service was not used: {reason}"),
-        },
-        code: None,
-        help: Some("check the configuration of the registry; no credentials were sent".to_owned()),
-        cause: None,
+    let refused = |which: String, reason: &str| {
+        let detail = format!("the token service{which} was not used: {reason}");
+        StoreError::remote(ACTION, request.name, detail)
+            .with_help("check the configuration of the registry; no credentials were sent")
     };
-    let realm = Url::parse(&request.challenge.realm).map_err(|_| refused("it is not a URL"))?;
-    check_realm(request.registry, &realm).map_err(refused)?;
+    let realm = Url::parse(&request.challenge.realm).map_err(|_| refused(String::new(), "it is not a URL"))?;
+    check_realm(request.registry, &realm).map_err(|reason| refused(format!(" {}", redact::address(&realm)), reason))?;
     Ok(realm)
 }
 
 async fn get(transport: &Transport, request: &TokenRequest<'_>, realm: &Url) -> Result<Reply, RequestError> {
-    let mut url = realm.clone();
-    let mut headers = HeaderMap::new();
+    let mut outgoing = Outgoing::new(ACTION, request.name, Method::GET, realm.clone(), request.endpoint);
     {
-        let mut query = url.query_pairs_mut();
+        let mut query = outgoing.url.query_pairs_mut();
         if let Some(service) = &request.challenge.service {
             query.append_pair("service", service);
         }
@@ -328,33 +311,14 @@ async fn get(transport: &Transport, request: &TokenRequest<'_>, realm: &Url) -> 
         query.append_pair("client_id", CLIENT_ID);
         if let Some((user, password)) = request.credential.and_then(Credential::pair) {
             query.append_pair("account", user);
-            headers.insert(AUTHORIZATION, basic(user, password));
+            outgoing.headers.insert(AUTHORIZATION, basic(user, password));
         }
     }
     let rule = |registry: &Url, previous: &Url, next: &Url| {
         check_hop(registry, previous, next)?;
         check_realm(registry, next)
     };
-    let send = || {
-        let method = Method::GET;
-        let url = url.clone();
-        let headers = headers.clone();
-        let place = request.name.to_owned();
-        let payload = Payload::Empty;
-        let connection = Connection::Shared;
-        let endpoint = request.endpoint.cloned();
-        let outgoing = Outgoing {
-            action: ACTION,
-            place,
-            method,
-            url,
-            headers,
-            payload,
-            connection,
-            endpoint,
-        };
-        follow(transport, request.registry, rule, outgoing)
-    };
+    let send = || follow(transport, request.registry, rule, outgoing.clone());
     transport
         .retrying(&mut transport.backoff(request.is_of_mirror), ACTION, request.name, send)
         .await
@@ -367,7 +331,6 @@ async fn refused(reply: Reply, request: &TokenRequest<'_>, transport: &Transport
     let had_credentials = request.credential.is_some();
     let login_help = had_credentials.then(|| transport.options().credentials.login_help(request.name));
     let failed = FailedRequest {
-        action: ACTION,
         what: None,
         place: request.name.to_owned(),
         registry: request.name,

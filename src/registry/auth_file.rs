@@ -1,7 +1,8 @@
 //! Credential files: Docker's `config.json`, containers' `auth.json`, and the old `.dockercfg`
 //! (containers-auth.json(5)). Parsers' messages are not shown: they may quote the text at the error.
 
-use std::io::Read as _;
+use std::io;
+use std::iter;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -12,7 +13,7 @@ use serde_json::{Map, Value};
 use super::Secret;
 use super::credential::Credential;
 use super::origin::canonical;
-use crate::model::{DOCKER_HUB, InputFile, Pipes, escape};
+use crate::model::{DOCKER_HUB, Pipes, escape_path, read_input};
 use crate::store::StoreError;
 
 /// Key of Docker Hub that all tools understand.
@@ -38,19 +39,17 @@ pub(super) struct AuthFile {
 impl AuthFile {
     /// Reads a file. Returns `None` if it does not exist. An empty file has no entries.
     pub(super) fn read(path: &Path) -> Result<Option<Self>, StoreError> {
-        let file = match InputFile::open(path, Pipes::Read) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(cause) => return Err(StoreError::io("read", path, cause)),
+        let text = match read_input(path, Pipes::Read, MAX_FILE_BYTES) {
+            Ok(text) => text,
+            Err(cause) => match cause.kind() {
+                io::ErrorKind::NotFound => return Ok(None),
+                io::ErrorKind::FileTooLarge => {
+                    return Err(StoreError::malformed(escape_path(path), cause.to_string()));
+                }
+                _ => return Err(StoreError::io("read", path, cause)),
+            },
         };
-        let place = escape(path.as_os_str().as_encoded_bytes());
-        let mut text = Vec::new();
-        let read = file.take(MAX_FILE_BYTES + 1).read_to_end(&mut text);
-        read.map_err(|cause| StoreError::io("read", path, cause))?;
-        if text.len() as u64 > MAX_FILE_BYTES {
-            return Err(malformed(&place, &format!("it has more than {MAX_FILE_BYTES} bytes")));
-        }
-        let file = Self::parse(place, &text)?;
+        let file = Self::parse(escape_path(path), &text)?;
         let is_old = path.file_name().is_some_and(|name| name == ".dockercfg");
         Ok(Some(if is_old { file.below_auths() } else { file }))
     }
@@ -64,10 +63,10 @@ impl AuthFile {
         }
         match serde_json::from_slice(text) {
             Ok(Value::Object(fields)) => Ok(Self { place, fields }),
-            Ok(_) => Err(malformed(&place, "it is not a JSON object")),
+            Ok(_) => Err(StoreError::malformed(place, "it is not a JSON object")),
             Err(error) => {
                 let reason = format!("it is not JSON, at line {}, column {}", error.line(), error.column());
-                Err(malformed(&place, &reason))
+                Err(StoreError::malformed(place, reason))
             }
         }
     }
@@ -83,19 +82,11 @@ impl AuthFile {
 
     /// Returns the credential helpers to ask, in order: the registry's own, then the one for all registries.
     pub(super) fn helpers(&self, registry: &str) -> Vec<String> {
-        let own = self
-            .fields
-            .get("credHelpers")
-            .and_then(Value::as_object)
-            .and_then(|helpers| {
-                let exact = helpers.get(registry);
-                exact.or_else(|| {
-                    helpers
-                        .iter()
-                        .find(|(key, _)| is_key_of(key, registry))
-                        .map(|(_, helper)| helper)
-                })
-            });
+        let helpers = self.fields.get("credHelpers").and_then(Value::as_object);
+        let own = helpers.and_then(|helpers| {
+            let exact = helpers.get(registry);
+            exact.or_else(|| entries_of(helpers, registry).next())
+        });
         let names = [own, self.fields.get("credsStore")]
             .into_iter()
             .flatten()
@@ -110,22 +101,9 @@ impl AuthFile {
             return Ok(None);
         };
         let full = format!("{registry}/{path}");
-        let mut key = full.trim_end_matches('/');
-        let mut entries = Vec::new();
-        loop {
-            entries.extend(auths.get(key));
-            match key.rsplit_once('/') {
-                Some((shorter, _)) => key = shorter,
-                None => break,
-            }
-        }
-        entries.extend(
-            auths
-                .iter()
-                .filter(|(key, _)| is_key_of(key, registry))
-                .map(|(_, entry)| entry),
-        );
-        for entry in entries {
+        let keys = iter::successors(Some(full.trim_end_matches('/')), |key| Some(key.rsplit_once('/')?.0));
+        let exact = keys.filter_map(|key| auths.get(key));
+        for entry in exact.chain(entries_of(auths, registry)) {
             if let Some(credential) = self.credential(entry)? {
                 return Ok(Some(credential));
             }
@@ -168,17 +146,15 @@ impl AuthFile {
             .as_deref()
             .and_then(|text| text.trim_matches('\0').split_once(':'));
         pair.map(|(user, password)| (user.to_owned(), password.to_owned()))
-            .ok_or_else(|| malformed(&self.place, "one of its \"auth\" values is not base64 of user:password"))
+            .ok_or_else(|| {
+                StoreError::malformed(&self.place, "one of its \"auth\" values is not base64 of user:password")
+            })
     }
 
     /// Returns the file with one entry for a registry, in place of all of its entries.
     pub(super) fn with_login(self, registry: &str, user: &str, secret: &Secret) -> Self {
         let (mut file, _) = self.without_login(registry);
-        let key = if canonical(registry) == DOCKER_HUB {
-            HUB_KEY
-        } else {
-            registry
-        };
+        let key = server_name(registry);
         let entry = serde_json::json!({ "auth": BASE64.encode(format!("{user}:{}", secret.expose())) });
         match file.fields.entry("auths").or_insert_with(|| Value::Object(Map::new())) {
             Value::Object(auths) => drop(auths.insert(key.to_owned(), entry)),
@@ -205,6 +181,21 @@ impl AuthFile {
     }
 }
 
+/// Returns the name that helpers know a registry by.
+pub(super) fn server_name(registry: &str) -> &str {
+    if canonical(registry) == DOCKER_HUB {
+        HUB_KEY
+    } else {
+        registry
+    }
+}
+
+/// Returns the entries of a registry whose key has a scheme, a path, or another name of Docker Hub.
+fn entries_of<'a>(entries: &'a Map<String, Value>, registry: &'a str) -> impl Iterator<Item = &'a Value> {
+    let mine = entries.iter().filter(|(key, _)| is_key_of(key, registry));
+    mine.map(|(_, entry)| entry)
+}
+
 /// Returns `true` if a key (a host, or an address with a path) is one of the registry's names.
 fn is_key_of(key: &str, registry: &str) -> bool {
     let stripped = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://"));
@@ -213,14 +204,6 @@ fn is_key_of(key: &str, registry: &str) -> bool {
         None => key,
     };
     canonical(host) == canonical(registry)
-}
-
-fn malformed(place: &str, reason: &str) -> StoreError {
-    StoreError::Malformed {
-        place: place.to_owned(),
-        reason: reason.to_owned(),
-        help: None,
-    }
 }
 
 #[cfg(test)]

@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::{Instant, timeout};
+
+use crate::model::locked;
 
 /// Size of the pieces of an upload, in bytes: large enough for few calls, small compared to a connection's window.
 pub(super) const PIECE_BYTES: usize = 64 * 1024;
@@ -133,6 +135,6 @@ impl Progress {
 
     /// A poisoned lock holds no partial change.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 }

@@ -1,12 +1,11 @@
 //! Files of certificates and keys: those of `--ca-file`, of `hosts.toml`, and of a host's directory in `certs.d`.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::model::{InputFile, Pipes, escape, is_irregular};
+use crate::model::{Pipes, escape_path, is_irregular, read_input};
 use crate::store::StoreError;
 
 /// Size limit of a file of certificates or of a key, in bytes: twenty times a system's bundle of authorities.
@@ -14,12 +13,7 @@ const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Returns the error for a configured file that cannot be used.
 pub(super) fn unusable(path: &Path, reason: &str) -> StoreError {
-    let place = escape(path.as_os_str().as_encoded_bytes());
-    StoreError::Malformed {
-        place,
-        reason: reason.to_owned(),
-        help: Some("expected a PEM file".to_owned()),
-    }
+    StoreError::malformed(escape_path(path), reason).with_help("expected a PEM file")
 }
 
 /// Reads the certificates of a file. A file without any is an error.
@@ -35,7 +29,7 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
 
 /// Reads the certificates of a system file, without the entries that cannot be parsed.
 pub(super) fn parsable_certificates(path: &Path) -> std::io::Result<Vec<CertificateDer<'static>>> {
-    let text = read_text(path)?;
+    let text = read_input(path, Pipes::Refused, MAX_FILE_BYTES)?;
     Ok(CertificateDer::pem_slice_iter(&text).filter_map(Result::ok).collect())
 }
 
@@ -44,25 +38,12 @@ pub(super) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, StoreEr
     PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|error| unusable(path, &error.to_string()))
 }
 
+/// Reads a file, once for each host that uses it.
 fn read(path: &Path) -> Result<Vec<u8>, StoreError> {
-    read_text(path).map_err(|cause| match cause.kind() {
-        std::io::ErrorKind::FileTooLarge => unusable(path, &cause.to_string()),
-        _ if is_irregular(&cause) => unusable(path, &cause.to_string()),
+    read_input(path, Pipes::Refused, MAX_FILE_BYTES).map_err(|cause| match cause.kind() {
+        kind if kind == std::io::ErrorKind::FileTooLarge || is_irregular(&cause) => unusable(path, &cause.to_string()),
         _ => StoreError::io("read", path, cause),
     })
-}
-
-/// Reads a file, once for each host that uses it.
-fn read_text(path: &Path) -> std::io::Result<Vec<u8>> {
-    let mut text = Vec::new();
-    InputFile::open(path, Pipes::Refused)?
-        .take(MAX_FILE_BYTES + 1)
-        .read_to_end(&mut text)?;
-    if text.len() as u64 > MAX_FILE_BYTES {
-        let reason = format!("it has more than {MAX_FILE_BYTES} bytes");
-        return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, reason));
-    }
-    Ok(text)
 }
 
 /// The files in a host's directory of `certs.d`.

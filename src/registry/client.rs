@@ -5,17 +5,17 @@ mod authorize;
 mod request;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use reqwest::header::{AUTHORIZATION, HeaderMap};
+use reqwest::header::AUTHORIZATION;
 use reqwest::{Method, StatusCode};
 
-use authorize::{Authorizer, ask_for_challenge};
 pub(super) use request::{Destination, Request, RequestContext};
 
-use super::auth::bearer;
+use super::auth::{Authenticator, bearer};
 use super::challenge::{Challenge, preferred};
 use super::config::{Action, Config, Endpoint};
+use super::credentials::CredentialStore;
 use super::mirrors::Mirrors;
 use super::origin::{check_hop, origin};
 use super::redirect::follow;
@@ -24,11 +24,11 @@ use super::request_error::RequestError;
 use super::retry::Backoff;
 use super::scope::Scopes;
 use super::session::{Authorization, Session};
-use super::transport::{Connection, Outgoing, Payload, Reply, Transport};
+use super::transport::{Outgoing, Payload, Reply, Transport};
 use super::upload::UnsupportedModes;
-use super::{Credentials, Login, RegistryOptions, Secret, grant};
+use super::{Credentials, Login, RegistryOptions, grant};
 use crate::events::Traffic;
-use crate::model::{Digest, Repository};
+use crate::model::{Digest, Repository, locked};
 use crate::store::StoreError;
 
 /// Challenges that are answered for one request: a token that has just expired, one with more scopes, and one with
@@ -41,7 +41,8 @@ pub struct Client(Arc<Inner>);
 
 struct Inner {
     transport: Transport,
-    authorizer: Authorizer,
+    authenticator: Authenticator,
+    credentials: CredentialStore,
     sessions: Mutex<BTreeMap<Endpoint, Arc<Session>>>,
     refusals: UnsupportedModes,
     /// Read when the first repository is used.
@@ -54,28 +55,22 @@ struct Inner {
 impl Client {
     /// Creates a client. It connects to nothing and reads no file yet.
     pub fn new(options: RegistryOptions) -> Result<Self, StoreError> {
-        let authorizer = Authorizer::new(&options);
-        let transport = Transport::new(options);
-        let sessions = Mutex::default();
-        let refusals = UnsupportedModes::default();
-        let config = Mutex::default();
-        let mirrors = Mirrors::default();
-        let named = Mutex::default();
         Ok(Self(Arc::new(Inner {
-            transport,
-            authorizer,
-            sessions,
-            refusals,
-            config,
-            mirrors,
-            named,
+            authenticator: Authenticator::default(),
+            credentials: CredentialStore::new(&options),
+            transport: Transport::new(options),
+            sessions: Mutex::default(),
+            refusals: UnsupportedModes::default(),
+            config: Mutex::default(),
+            mirrors: Mirrors::default(),
+            named: Mutex::default(),
         })))
     }
 
     /// Returns the configuration, and reads its files at the first request. Every request returns the error of files that are
     /// invalid.
     pub(super) fn config(&self) -> Result<Arc<Config>, StoreError> {
-        let mut held = self.0.config.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = locked(&self.0.config);
         if let Some(config) = &*held {
             return Ok(Arc::clone(config));
         }
@@ -92,13 +87,13 @@ impl Client {
 
     /// Stores the digest that a tag names, for the push that follows.
     pub(super) fn keep_named(&self, repository: &Repository, tag: &str, named: Option<Digest>) {
-        let mut all = self.0.named.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = locked(&self.0.named);
         all.insert((repository.clone(), tag.to_owned()), named);
     }
 
     /// Removes and returns what [`Self::keep_named`] stored.
     pub(super) fn take_named(&self, repository: &Repository, tag: &str) -> Option<Option<Digest>> {
-        let mut all = self.0.named.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = locked(&self.0.named);
         all.remove(&(repository.clone(), tag.to_owned()))
     }
 
@@ -112,10 +107,7 @@ impl Client {
     pub fn expect(&self, repository: &Repository, is_written: bool) {
         let action = if is_written { Action::Push } else { Action::Read };
         // An invalid registry fails at its first request.
-        let Ok(endpoints) = self
-            .config()
-            .and_then(|config| Ok(config.endpoints(repository, action)?))
-        else {
+        let Ok(endpoints) = self.config().and_then(|config| config.endpoints(repository, action)) else {
             return;
         };
         for endpoint in endpoints {
@@ -147,15 +139,8 @@ impl Client {
             credentials,
             ..self.options().clone()
         })?;
-        let request = Request {
-            action: "logging in",
-            method: Method::GET,
-            to: Destination::Path(String::new()),
-            headers: HeaderMap::new(),
-            payload: Payload::Empty,
-            scopes: Scopes::default(),
-            connection: Connection::Shared,
-        };
+        let to = Destination::Path(String::new());
+        let request = Request::new("logging in", Method::GET, to, Scopes::default());
         let registry = login.registry.as_str();
         let place = login.registry.clone();
         let endpoint = probe.config()?.endpoint(registry)?;
@@ -173,7 +158,6 @@ impl Client {
             return Ok(probe.session(&endpoint)?.challenge().is_some());
         }
         let failed = FailedRequest {
-            action: "logging in",
             what: None,
             place,
             registry,
@@ -193,26 +177,6 @@ impl Client {
 
     pub(super) fn transport(&self) -> &Transport {
         &self.0.transport
-    }
-
-    /// Returns `true` if there are credentials for a repository.
-    pub(super) async fn has_credentials(&self, repository: &Repository) -> bool {
-        self.0.authorizer.has_credentials(repository).await
-    }
-
-    /// Returns the authorization for these scopes, as [`Authorizer::authorization`] does.
-    async fn authorization(
-        &self,
-        session: &Session,
-        context: RequestContext<'_>,
-        scopes: &Scopes,
-        is_for_long: bool,
-        refused: Option<&Secret>,
-    ) -> Result<Option<Authorization>, RequestError> {
-        let authorizer = &self.0.authorizer;
-        authorizer
-            .authorization(self.transport(), session, context, scopes, is_for_long, refused)
-            .await
     }
 
     /// Returns `true` if the token for `scopes` itself says that the repository cannot be pushed to with it.
@@ -237,48 +201,22 @@ impl Client {
         request: Request,
         backoff: &mut Backoff,
     ) -> Result<Reply, RequestError> {
-        let Request {
-            action,
-            method,
-            to,
-            headers,
-            payload,
-            scopes,
-            connection,
-        } = request;
-        let body = match payload {
-            Payload::Empty => None,
-            Payload::Bytes(bytes) => Some(bytes),
-            Payload::Stream(_) => {
-                let detail = "the request body cannot be sent again";
-                return Err(StoreError::remote(action, context.place, detail).into());
-            }
-        };
-        let send = || {
-            let payload = body.clone().map_or(Payload::Empty, Payload::Bytes);
-            let method = method.clone();
-            let to = to.clone();
-            let headers = headers.clone();
-            let scopes = scopes.clone();
-            self.send_once(
-                context,
-                Request {
-                    action,
-                    method,
-                    to,
-                    headers,
-                    payload,
-                    scopes,
-                    connection,
-                },
-            )
+        let action = request.action;
+        let unsent = || StoreError::remote(action, context.place, "the request body cannot be sent again");
+        let send = move || {
+            let again = request.again().ok_or_else(unsent);
+            async move { self.send_once(context, again?).await }
         };
         self.0.transport.retrying(backoff, action, context.place, send).await
     }
 
     /// Sends a request once, answering challenges. Any reply is `Ok`. A stream is sent only once: after a 401 the token
     /// is renewed all the same, for the caller's next attempt.
-    pub(super) async fn send_once(&self, context: RequestContext<'_>, request: Request) -> Result<Reply, RequestError> {
+    pub(super) async fn send_once(
+        &self,
+        context: RequestContext<'_>,
+        mut request: Request,
+    ) -> Result<Reply, RequestError> {
         let RequestContext { place, mirror, .. } = context;
         let session = self.session(context.endpoint)?;
         let mut greeting = session.greet().await;
@@ -286,59 +224,41 @@ impl Client {
             // The mirror was disabled while this request waited for the first reply.
             return Err(StoreError::remote(request.action, place, "the mirror is skipped").into());
         }
-        let Request {
-            action,
-            method,
-            to,
-            headers,
-            payload,
-            mut scopes,
-            connection,
-        } = request;
-        let mut payload = payload;
-        let is_for_long = matches!(payload, Payload::Stream(_));
+        let is_for_long = matches!(request.payload, Payload::Stream(_));
         let mut authorization = None;
         let mut answers = 0;
         loop {
             let base = session.base();
-            let url = match &to {
+            let url = match &request.to {
                 Destination::Path(path) => session.address(path, place)?,
                 Destination::Address(url) => url.clone(),
             };
             let is_elsewhere = origin(&url) != origin(&base);
             if authorization.is_none() && !is_elsewhere {
                 authorization = self
-                    .authorization(&session, context, &scopes, is_for_long, None)
+                    .authorization(&session, context, &request.scopes, is_for_long, None)
                     .await?;
             }
-            let again = payload.again();
-            let mut headers = headers.clone();
+            let again = request.payload.again();
+            let method = request.method.clone();
+            let mut outgoing = Outgoing::new(request.action, place, method, url, Some(session.endpoint()));
+            outgoing.connection = request.connection;
+            outgoing.headers = request.headers.clone();
             if let Some(authorization) = &authorization {
-                headers.insert(AUTHORIZATION, authorization.header.clone());
+                outgoing.headers.insert(AUTHORIZATION, authorization.header.clone());
             }
-            let place = place.to_owned();
-            let method = method.clone();
-            let endpoint = Some(Arc::clone(session.endpoint()));
-            let outgoing = Outgoing {
-                action,
-                place,
-                method,
-                url,
-                headers,
-                payload,
-                connection,
-                endpoint,
-            };
-            let reply = match (self.exchange(&session, outgoing).await, again) {
-                (Ok(reply), again) => {
-                    payload = match again {
-                        Some(again) => again,
-                        None => return self.refresh(&session, context, &scopes, reply, authorization).await,
-                    };
+            let reply = match (self.exchange(&session, outgoing, request.payload).await, again) {
+                (Ok(reply), Some(again)) => {
+                    request.payload = again;
                     reply
                 }
+                (Ok(reply), None) => {
+                    return self
+                        .refresh(&session, context, &request.scopes, reply, authorization)
+                        .await;
+                }
                 (Err(request_error), Some(again)) if request_error.speaks_no_tls && session.fall_back() => {
-                    payload = again;
+                    request.payload = again;
                     continue;
                 }
                 (Err(request_error), _) => return Err(request_error),
@@ -348,20 +268,20 @@ impl Client {
                 session.met();
                 return Ok(reply);
             }
-            let wanted = session.learn(reply.headers(), &scopes);
+            let wanted = session.learn(reply.headers(), &request.scopes);
             if session.challenge().is_none() {
-                ask_for_challenge(self.transport(), &session).await?;
+                self.ask_for_challenge(&session).await?;
             }
             session.met();
             drop(greeting.take());
-            let is_pointless = authorization.as_ref().is_some_and(|known| known.is_fresh) && wanted == scopes;
-            if is_pointless && !session.ask_apart(&scopes) {
+            let is_pointless = authorization.as_ref().is_some_and(|known| known.is_fresh) && wanted == request.scopes;
+            if is_pointless && !session.ask_apart(&request.scopes) {
                 return Ok(reply);
             }
-            scopes = wanted;
+            request.scopes = wanted;
             let refused = authorization.and_then(|authorization: Authorization| authorization.token);
             authorization = self
-                .authorization(&session, context, &scopes, is_for_long, refused.as_ref())
+                .authorization(&session, context, &request.scopes, is_for_long, refused.as_ref())
                 .await?;
             if authorization.is_none() {
                 return Ok(reply);
@@ -390,20 +310,19 @@ impl Client {
     }
 
     /// Sends one request and follows its redirects. Another host that requires a token gets an anonymous one.
-    async fn exchange(&self, session: &Session, outgoing: Outgoing) -> Result<Reply, RequestError> {
+    async fn exchange(
+        &self,
+        session: &Session,
+        mut outgoing: Outgoing,
+        payload: Payload,
+    ) -> Result<Reply, RequestError> {
         let transport = &self.0.transport;
         let base = session.base();
         let permit = session.permit().await;
-        let is_read = matches!(outgoing.method, Method::GET | Method::HEAD);
-        if !is_read {
-            return transport.send(outgoing).await;
+        if !matches!(outgoing.method, Method::GET | Method::HEAD) {
+            return transport.send(&outgoing, payload).await;
         }
-        let action = outgoing.action;
-        let place = outgoing.place.clone();
-        let connection = outgoing.connection;
-        let method = outgoing.method.clone();
-        let mut headers = outgoing.headers.clone();
-        let reply = follow(transport, &base, check_hop, outgoing).await?;
+        let reply = follow(transport, &base, check_hop, outgoing.clone()).await?;
         drop(permit);
         let is_elsewhere = origin(reply.url()) != origin(&base);
         let challenge = match preferred(reply.headers()) {
@@ -412,28 +331,18 @@ impl Client {
             }
             _ => return Ok(reply),
         };
-        let url = reply.url().clone();
-        let authorizer = &self.0.authorizer;
-        let token = authorizer
-            .anonymous_token(transport, &url, session.registry(), &challenge)
+        let token = self
+            .anonymous_token(reply.url(), session.registry(), &challenge)
             .await?;
-        headers.insert(AUTHORIZATION, bearer(&token));
-        let again = Outgoing {
-            action,
-            place,
-            method,
-            url,
-            headers,
-            payload: Payload::Empty,
-            connection,
-            endpoint: None,
-        };
-        follow(transport, &base, check_hop, again).await
+        outgoing.headers.insert(AUTHORIZATION, bearer(&token));
+        outgoing.url = reply.url().clone();
+        outgoing.endpoint = None;
+        follow(transport, &base, check_hop, outgoing).await
     }
 
     /// Returns the session of a host.
     pub(super) fn session(&self, endpoint: &Endpoint) -> Result<Arc<Session>, StoreError> {
-        let mut sessions = self.0.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sessions = locked(&self.0.sessions);
         if let Some(session) = sessions.get(endpoint) {
             return Ok(Arc::clone(session));
         }
@@ -449,10 +358,10 @@ impl Client {
 
 /// Replaces the help of a refusal of credentials that were just typed: it would say to log in.
 fn wrong_login(error: StoreError) -> StoreError {
-    let help = Some("check the user name and the password or token; nothing was stored".to_owned());
     match error {
-        StoreError::Unauthorized { place, detail, .. } => StoreError::Unauthorized { place, detail, help },
-        StoreError::Denied { place, detail, .. } => StoreError::Denied { place, detail, help },
+        StoreError::Unauthorized { .. } | StoreError::Denied { .. } => {
+            error.with_help("check the user name and the password or token; nothing was stored")
+        }
         other => other,
     }
 }

@@ -4,17 +4,17 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::OnceCell;
 
-use super::auth_file::{AuthFile, HUB_KEY};
+use super::auth_file::{AuthFile, server_name};
 use super::credential::Credential;
 use super::helper::Helper;
 use super::origin::canonical;
 use super::{Credentials, Login, RegistryOptions, Secrets};
 use crate::events::{Event, Observer};
-use crate::model::{DOCKER_HUB, escape};
+use crate::model::{escape_path, locked};
 use crate::store::StoreError;
 
 type Found = Arc<OnceCell<Option<Arc<Credential>>>>;
@@ -52,7 +52,7 @@ impl CredentialStore {
     pub(super) async fn lookup(&self, registry: &str, path: &str) -> Result<Option<Arc<Credential>>, StoreError> {
         let registry = canonical(registry);
         let cell = {
-            let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut found = locked(&self.found);
             Arc::clone(found.entry(format!("{registry}/{path}")).or_default())
         };
         let credential = cell.get_or_try_init(|| async {
@@ -105,7 +105,7 @@ impl CredentialStore {
     /// Warns that the configured file does not exist. Default files may be missing.
     fn warn_of_missing(&self, file: &Path) {
         if self.credentials.auth_file.is_some() && !self.has_warned.swap(true, Ordering::Relaxed) {
-            let shown = escape(file.as_os_str().as_encoded_bytes());
+            let shown = escape_path(file);
             let text = format!("credentials file {shown} (REGISTRY_AUTH_FILE) does not exist");
             self.observer.event(Event::Warning(text));
         }
@@ -130,14 +130,5 @@ impl CredentialStore {
         Ok(file
             .inline(registry, path)?
             .map(|credential| (credential, file.place.clone())))
-    }
-}
-
-/// Returns the name that helpers know a registry by.
-pub(super) fn server_name(registry: &str) -> &str {
-    if canonical(registry) == DOCKER_HUB {
-        HUB_KEY
-    } else {
-        registry
     }
 }

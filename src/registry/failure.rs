@@ -8,6 +8,7 @@ use rustls::CertificateError;
 use url::Url;
 
 use super::proxy::ProxyServer;
+use super::transport::Outgoing;
 use crate::store::StoreError;
 
 /// Why there is no reply.
@@ -20,6 +21,12 @@ pub(super) enum Failure {
     Silence(Duration),
     /// Any other error, without its address.
     Http(reqwest::Error),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Setup(error)
+    }
 }
 
 impl Failure {
@@ -58,14 +65,8 @@ impl Failure {
     }
 
     /// Turns the failure into the error of a request to `url`, which went through `proxy` if there is one.
-    pub(super) fn into_error(
-        self,
-        action: &'static str,
-        place: String,
-        url: &Url,
-        proxy: Option<&ProxyServer>,
-    ) -> StoreError {
-        let host = url.host_str().unwrap_or_default();
+    pub(super) fn into_error(self, outgoing: &Outgoing, proxy: Option<&ProxyServer>) -> StoreError {
+        let host = outgoing.url.host_str().unwrap_or_default();
         let (detail, help, cause) = match self {
             Self::Setup(error) | Self::NoTls(error) => return error,
             Self::Silence(limit) => {
@@ -79,14 +80,14 @@ impl Failure {
             Self::Http(error) => {
                 let (detail, help) = match proxy.filter(|_| is_of_proxy(&error)) {
                     Some(proxy) => explain_proxy(&error, proxy, host),
-                    None => explain(&error, url),
+                    None => explain(&error, &outgoing.url),
                 };
                 (detail, help, Some(root_cause(&error).into()))
             }
         };
         StoreError::Remote {
-            action: action.to_owned(),
-            place,
+            action: outgoing.action.to_owned(),
+            place: outgoing.place.clone(),
             detail,
             code: None,
             help,

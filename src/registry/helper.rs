@@ -196,12 +196,6 @@ async fn converse(child: &mut Child, input: &[u8]) -> io::Result<Option<Answer>>
 }
 
 fn failed(name: &str, reason: &str) -> StoreError {
-    let help = "fix the helper, or remove it from its configuration file; no credentials were sent".to_owned();
-    let place = format!("the credential helper \"{name}\"");
-    let reason = reason.to_owned();
-    StoreError::Malformed {
-        place,
-        reason,
-        help: Some(help),
-    }
+    StoreError::malformed(format!("the credential helper \"{name}\""), reason)
+        .with_help("fix the helper, or remove it from its configuration file; no credentials were sent")
 }

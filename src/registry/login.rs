@@ -5,11 +5,10 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 
 use super::Login;
-use super::auth_file::AuthFile;
-use super::credentials::server_name;
+use super::auth_file::{AuthFile, server_name};
 use super::helper::Helper;
 use super::origin::canonical;
-use crate::model::{Repository, escape};
+use crate::model::{Repository, escape, escape_path};
 use crate::store::output::{Access, OutputKind, write_output};
 use crate::store::{StoreError, local};
 
@@ -33,7 +32,7 @@ pub async fn store_login(path: &Path, helper_path: Option<&OsStr>, login: &Login
         path,
         &file.with_login(&login.registry, &login.user, &login.secret).to_text(),
     )?;
-    Ok(escape(path.as_os_str().as_encoded_bytes()))
+    Ok(escape_path(path))
 }
 
 /// Removes the credentials of a registry, from the helper that the file at `path` names for it and from the file.
@@ -56,11 +55,8 @@ pub async fn remove_login(path: &Path, helper_path: Option<&OsStr>, registry: &s
 fn check_registry(registry: &str) -> Result<(), StoreError> {
     format!("{registry}/x").parse::<Repository>()?;
     if registry.contains('/') {
-        Err(StoreError::Malformed {
-            place: escape(registry.as_bytes()),
-            reason: "a registry is a host with an optional port, such as ghcr.io".to_owned(),
-            help: None,
-        })
+        let reason = "a registry is a host with an optional port, such as ghcr.io";
+        Err(StoreError::malformed(escape(registry.as_bytes()), reason))
     } else {
         Ok(())
     }
@@ -69,7 +65,7 @@ fn check_registry(registry: &str) -> Result<(), StoreError> {
 fn read(path: &Path) -> Result<AuthFile, StoreError> {
     match AuthFile::read(path)? {
         Some(file) => Ok(file),
-        None => AuthFile::parse(escape(path.as_os_str().as_encoded_bytes()), b""),
+        None => AuthFile::parse(escape_path(path), b""),
     }
 }
 

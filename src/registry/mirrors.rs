@@ -1,10 +1,10 @@
 //! State of mirrors during a run: which ones are disabled, and where a tag was found.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use super::config::{Endpoint, RepositoryEndpoint};
-use crate::model::Repository;
+use crate::model::{Repository, locked};
 use crate::store::StoreError;
 
 /// State of mirrors, shared by all repositories of a client.
@@ -45,7 +45,7 @@ impl Verdict {
 impl Mirrors {
     /// Returns `true` if a mirror is disabled.
     pub(super) fn is_disabled(&self, endpoint: &RepositoryEndpoint) -> bool {
-        let disabled = self.disabled.lock().unwrap_or_else(PoisonError::into_inner);
+        let disabled = locked(&self.disabled);
         let host = (endpoint.host.clone(), None);
         endpoint.is_mirror
             && (disabled.contains(&host) || disabled.contains(&(host.0, Some(endpoint.repository.clone()))))
@@ -58,23 +58,19 @@ impl Mirrors {
             Verdict::Refusing => Some(endpoint.repository.clone()),
             Verdict::Failing => None,
         };
-        let mut disabled = self.disabled.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut disabled = locked(&self.disabled);
         disabled.insert((endpoint.host.clone(), repository))
     }
 
     /// Records where a tag was found: the content that it names is there, even if the configuration would not look
     /// there.
     pub(super) fn found(&self, repository: &Repository, endpoint: &RepositoryEndpoint) {
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found = locked(&self.found);
         found.insert(repository.clone(), endpoint.clone());
     }
 
     /// Returns the endpoint at which a tag of a repository was found last.
     pub(super) fn found_at(&self, repository: &Repository) -> Option<RepositoryEndpoint> {
-        self.found
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(repository)
-            .cloned()
+        locked(&self.found).get(repository).cloned()
     }
 }

@@ -1,7 +1,7 @@
 //! Addresses, and which address may lead to which other one: the rules against sending a request or a credential to a
 //! place that a hostile or misconfigured registry names.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
@@ -62,19 +62,12 @@ pub(super) fn locality(url: &Url) -> Locality {
                 Locality::Public
             }
         }
-        Some(Host::Ipv4(address)) => locality_of(IpAddr::V4(address)),
-        Some(Host::Ipv6(address)) => locality_of(IpAddr::V6(address)),
-        None => Locality::Private,
-    }
-}
-
-fn locality_of(address: IpAddr) -> Locality {
-    match address {
-        IpAddr::V4(address) => locality_of_v4(address),
-        IpAddr::V6(address) => match embedded_v4(address) {
+        Some(Host::Ipv4(address)) => locality_of_v4(address),
+        Some(Host::Ipv6(address)) => match embedded_v4(address) {
             Some(embedded) => locality_of_v4(embedded),
             None => locality_of_v6(address),
         },
+        None => Locality::Private,
     }
 }
 

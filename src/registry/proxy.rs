@@ -48,13 +48,15 @@ impl ProxyServer {
                 variable: variable.clone(),
             })
         })
-        .ok_or_else(|| StoreError::Malformed {
-            place: format!("the proxy in {variable}"),
-            reason: "expected [SCHEME://][USER:PASSWORD@]HOST[:PORT]".to_owned(),
-            help: Some(format!(
+        .ok_or_else(|| {
+            StoreError::malformed(
+                format!("the proxy in {variable}"),
+                "expected [SCHEME://][USER:PASSWORD@]HOST[:PORT]",
+            )
+            .with_help(format!(
                 "use one of the schemes {}; the default is http",
                 SCHEMES.join(", ")
-            )),
+            ))
         })
     }
 

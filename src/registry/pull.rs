@@ -7,16 +7,14 @@
 use std::io;
 
 use bytes::{Buf as _, Bytes};
-use futures_util::stream::try_unfold;
 use reqwest::header::{
     ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderValue, RANGE,
 };
 use reqwest::{Method, StatusCode};
-use tokio_util::io::StreamReader;
 
 use super::RegistryRepository;
 use super::body::silence;
-use super::client::{Destination, Request};
+use super::client::Request;
 use super::manifests::{ACCEPTED, READING_BLOB, READING_MANIFEST, is_manifest};
 use super::origin::origin;
 use super::redact;
@@ -24,9 +22,9 @@ use super::request_error::RequestError;
 use super::retry::Backoff;
 use super::scope::Scopes;
 use super::small_body::{Unread, read_small};
-use super::transport::{Connection, Payload, Reply};
-use crate::model::Descriptor;
-use crate::store::{BlobReader, Side, StoreError};
+use super::transport::Reply;
+use crate::model::{Descriptor, MAX_MANIFEST_BYTES};
+use crate::store::{Side, StoreError};
 
 /// New bytes after which earlier interruptions are forgotten: a connection that carries as much between two of them
 /// completes in the end (containers/image uses the same measure).
@@ -35,19 +33,6 @@ const PROGRESS_BYTES: u64 = 1024 * 1024;
 /// Refusals in a row, without such progress, by storage that a registry redirects to. A new signed address replaces one
 /// that has expired; a registry that keeps returning bad ones is given up.
 const MAX_STORAGE_REFUSALS: u32 = 3;
-
-impl RegistryRepository {
-    /// Opens a blob or a manifest as a stream that resumes after a broken connection.
-    pub(super) async fn pull(&self, descriptor: &Descriptor) -> Result<BlobReader, StoreError> {
-        let mut pull = Pull::new(self.clone(), descriptor.clone());
-        pull.connect().await?;
-        let pieces = try_unfold(pull, |mut pull| async move {
-            let piece = pull.next().await.map_err(io::Error::other)?;
-            Ok::<_, io::Error>(piece.map(|piece| (piece, pull)))
-        });
-        Ok(Box::pin(StreamReader::new(Box::pin(pieces))))
-    }
-}
 
 /// A blob or manifest in transit.
 pub(super) struct Pull {
@@ -68,18 +53,16 @@ pub(super) struct Pull {
 
 impl Pull {
     pub(super) fn new(repository: RegistryRepository, descriptor: Descriptor) -> Self {
-        let backoff = repository.backoff();
-        let asks_for_parts = !is_manifest(&descriptor);
         Self {
-            repository,
-            descriptor,
             reply: None,
             at_bytes: 0,
             skip_bytes: 0,
             fresh_bytes: 0,
-            asks_for_parts,
+            asks_for_parts: !is_manifest(&descriptor),
             storage_refusals: 0,
-            backoff,
+            backoff: repository.backoff(),
+            repository,
+            descriptor,
         }
     }
 
@@ -90,9 +73,8 @@ impl Pull {
 
     /// Returns the same content at another host, from the current offset.
     pub(super) fn moved_to(self, repository: RegistryRepository) -> Self {
-        let at_bytes = self.at_bytes;
         Self {
-            at_bytes,
+            at_bytes: self.at_bytes,
             ..Self::new(repository, self.descriptor)
         }
     }
@@ -136,22 +118,26 @@ impl Pull {
     /// Sends requests until there is a reply to read from.
     pub(super) async fn connect(&mut self) -> Result<(), StoreError> {
         loop {
-            let request_error = match self.repository.send_once(self.request()).await {
-                Ok(reply) => match self.begin(reply).await {
-                    Ok(reply) => {
-                        self.reply = Some(reply);
-                        return Ok(());
-                    }
-                    Err(request_error) => request_error,
-                },
-                Err(request_error) => request_error,
-            };
-            self.wait(request_error).await?;
+            match self.request_once().await {
+                Ok(reply) => {
+                    self.reply = Some(reply);
+                    return Ok(());
+                }
+                Err(request_error) => self.wait(request_error).await?,
+            }
         }
     }
 
+    async fn request_once(&mut self) -> Result<Reply, RequestError> {
+        let reply = self.repository.send_once(self.request()).await?;
+        self.begin(reply).await
+    }
+
     fn request(&self) -> Request {
-        let mut headers = HeaderMap::new();
+        let path = format!("{}s/{}", self.kind(), self.descriptor.digest);
+        let scopes = Scopes::pull(self.repository.repository.path());
+        let mut request = self.repository.request(self.action(), Method::GET, &path, scopes);
+        let headers = &mut request.headers;
         // The digest is that of the bytes as they are stored.
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if is_manifest(&self.descriptor) {
@@ -160,16 +146,7 @@ impl Pull {
         if let Some(range) = self.wanted_part().and_then(|part| HeaderValue::try_from(part).ok()) {
             headers.insert(RANGE, range);
         }
-        let path = self.repository.repository.path();
-        Request {
-            action: self.action(),
-            method: Method::GET,
-            to: Destination::Path(format!("{path}/{}s/{}", self.kind(), self.descriptor.digest)),
-            headers,
-            payload: Payload::Empty,
-            scopes: Scopes::pull(path),
-            connection: Connection::Shared,
-        }
+        request
     }
 
     fn wanted_part(&self) -> Option<String> {
@@ -198,18 +175,14 @@ impl Pull {
     }
 
     fn check_encoding(&self, reply: &Reply) -> Result<(), StoreError> {
-        let other = reply
-            .headers()
-            .get(CONTENT_ENCODING)
-            .filter(|encoding| !is_identity(encoding));
-        match other {
-            None => Ok(()),
-            Some(encoding) => {
+        match reply.headers().get(CONTENT_ENCODING) {
+            Some(encoding) if !is_identity(encoding) => {
                 let encoding = redact::text(&String::from_utf8_lossy(encoding.as_bytes()));
                 let digest = self.descriptor.digest;
                 let detail = format!("the reply for {digest} has the encoding \"{encoding}\", which was not requested");
                 Err(self.repository.protocol_error(self.action(), detail))
             }
+            _ => Ok(()),
         }
     }
 
@@ -271,10 +244,7 @@ impl Pull {
         let is_of_storage = origin(reply.url()) != origin(&base);
         let may_have_expired = matches!(reply.status().as_u16(), 400 | 401 | 403 | 410);
         let what = format!("{} {}", self.kind(), self.descriptor.digest);
-        let mut request_error = self
-            .repository
-            .request_error(reply, &Method::GET, self.action(), Some(what))
-            .await;
+        let mut request_error = self.repository.request_error(reply, Some(what)).await;
         if is_of_storage && may_have_expired {
             self.storage_refusals += 1;
             request_error.retry.is_passing = self.storage_refusals <= MAX_STORAGE_REFUSALS;
@@ -283,17 +253,9 @@ impl Pull {
     }
 
     fn broken_off(&self, cause: Option<io::Error>) -> RequestError {
-        let at_bytes = self.at_bytes;
-        let size_bytes = self.descriptor.size_bytes;
-        broken_off(
-            self.action(),
-            self.repository.repository.to_string(),
-            format!(
-                "{} ended after {at_bytes} of {size_bytes} bytes",
-                self.descriptor.digest
-            ),
-            cause,
-        )
+        let Descriptor { digest, size_bytes, .. } = &self.descriptor;
+        let detail = format!("{digest} ended after {} of {size_bytes} bytes", self.at_bytes);
+        self.repository.broken_off(self.action(), detail, cause)
     }
 
     async fn wait(&mut self, request_error: RequestError) -> Result<(), StoreError> {
@@ -303,11 +265,7 @@ impl Pull {
             self.fresh_bytes = 0;
         }
         let action = self.action();
-        if self.repository.pause(&mut self.backoff, action, &request_error).await {
-            Ok(())
-        } else {
-            Err(request_error.given_up_after(self.backoff.tries()).error)
-        }
+        self.repository.wait(&mut self.backoff, action, request_error).await
     }
 
     fn kind(&self) -> &'static str {
@@ -333,35 +291,7 @@ fn is_identity(encoding: &HeaderValue) -> bool {
         .is_ok_and(|text| text.trim().is_empty() || text.trim().eq_ignore_ascii_case("identity"))
 }
 
-fn broken_off(action: &str, place: String, detail: String, cause: Option<io::Error>) -> RequestError {
-    let silence = cause.as_ref().and_then(silence).unwrap_or_default();
-    let cause = cause.map(Into::into);
-    let mut request_error = RequestError::new(
-        StoreError::Remote {
-            action: action.to_owned(),
-            place,
-            detail,
-            code: None,
-            help: None,
-            cause,
-        },
-        true,
-    );
-    request_error.retry.silence = silence;
-    request_error
-}
-
-/// A request for a small document.
-pub(super) struct Small {
-    /// The action, in the -ing form.
-    pub(super) action: &'static str,
-    pub(super) to: Destination,
-    pub(super) headers: HeaderMap,
-    /// Size limit in bytes.
-    pub(super) limit_bytes: u64,
-}
-
-/// The reply to it.
+/// The reply to a request for a small document.
 pub(super) enum Fetched {
     /// Status 200.
     Whole { headers: HeaderMap, bytes: Bytes },
@@ -370,47 +300,50 @@ pub(super) enum Fetched {
 }
 
 impl RegistryRepository {
-    /// Reads a small document of this repository into memory. An interrupted one is requested again, whole.
-    pub(super) async fn fetch(&self, small: Small) -> Result<Fetched, StoreError> {
-        let Small {
-            action,
-            to,
-            headers,
-            limit_bytes,
-        } = small;
+    /// Reads a manifest of this repository into memory. An interrupted one is requested again, whole.
+    pub(super) async fn fetch(
+        &self,
+        action: &'static str,
+        reference: &str,
+        accepted: &'static str,
+    ) -> Result<Fetched, StoreError> {
         let mut backoff = self.backoff();
         loop {
-            let request = Request {
-                action,
-                method: Method::GET,
-                to: to.clone(),
-                headers: headers.clone(),
-                payload: Payload::Empty,
-                scopes: Scopes::pull(self.repository.path()),
-                connection: Connection::Shared,
-            };
+            let scopes = Scopes::pull(self.repository.path());
+            let mut request = self.request(action, Method::GET, &format!("manifests/{reference}"), scopes);
+            request.headers.insert(ACCEPT, HeaderValue::from_static(accepted));
             let reply = self.send_within(&mut backoff, request).await?;
             if reply.status() != StatusCode::OK {
                 return Ok(Fetched::Refused(reply));
             }
             let headers = reply.headers().clone();
-            let request_error = match read_small(reply, limit_bytes).await {
+            match read_small(reply, MAX_MANIFEST_BYTES).await {
                 Ok(bytes) => return Ok(Fetched::Whole { headers, bytes }),
                 Err(Unread::TooLarge) => {
-                    let detail = format!("the reply has more than {limit_bytes} bytes");
+                    let detail = format!("the reply has more than {MAX_MANIFEST_BYTES} bytes");
                     return Err(self.protocol_error(action, detail));
                 }
-                Err(Unread::Broken(cause)) => broken_off(
-                    action,
-                    self.repository.to_string(),
-                    "the reply is incomplete".to_owned(),
-                    Some(cause),
-                ),
-            };
-            if !self.pause(&mut backoff, action, &request_error).await {
-                return Err(request_error.given_up_after(backoff.tries()).error);
+                Err(Unread::Broken(cause)) => {
+                    let request_error = self.broken_off(action, "the reply is incomplete".to_owned(), Some(cause));
+                    self.wait(&mut backoff, action, request_error).await?;
+                }
             }
         }
+    }
+
+    fn broken_off(&self, action: &str, detail: String, cause: Option<io::Error>) -> RequestError {
+        let silence = cause.as_ref().and_then(silence).unwrap_or_default();
+        let error = StoreError::Remote {
+            action: action.to_owned(),
+            place: self.repository.to_string(),
+            detail,
+            code: None,
+            help: None,
+            cause: cause.map(Into::into),
+        };
+        let mut request_error = RequestError::new(error, true);
+        request_error.retry.silence = silence;
+        request_error
     }
 }
 

@@ -21,46 +21,27 @@ pub(super) async fn follow(
     transport: &Transport,
     registry: &Url,
     rule: Rule,
-    first: Outgoing,
+    mut outgoing: Outgoing,
 ) -> Result<Reply, RequestError> {
-    let mut outgoing = first;
     for _ in 0..=MAX_HOPS {
-        let action = outgoing.action;
-        let place = outgoing.place.clone();
-        let method = outgoing.method.clone();
-        let url = outgoing.url.clone();
-        let mut headers = outgoing.headers.clone();
-        let connection = outgoing.connection;
-        let endpoint = outgoing.endpoint.clone();
-        let reply = transport.send(outgoing).await?;
+        let reply = transport.send(&outgoing, Payload::Empty).await?;
         let Some(location) = location(&reply) else {
             return Ok(reply);
         };
+        let url = &outgoing.url;
         let refused = |reason: &str| {
             let shown = url
                 .join(&location)
                 .map_or_else(|_| redact::text(&location), |next| redact::address(&next));
-            StoreError::remote(
-                action,
-                &place,
-                format!("the redirect to {shown} is not allowed: {reason}"),
-            )
+            let detail = format!("the redirect to {shown} is not allowed: {reason}");
+            StoreError::remote(outgoing.action, &outgoing.place, detail)
         };
         let next = url.join(&location).map_err(|_| refused("it is not a URL"))?;
-        rule(registry, &url, &next).map_err(refused)?;
-        if origin(&next) != origin(&url) {
-            headers.remove(AUTHORIZATION);
+        rule(registry, url, &next).map_err(refused)?;
+        if origin(&next) != origin(url) {
+            outgoing.headers.remove(AUTHORIZATION);
         }
-        outgoing = Outgoing {
-            action,
-            place,
-            method,
-            url: next,
-            headers,
-            payload: Payload::Empty,
-            connection,
-            endpoint,
-        };
+        outgoing.url = next;
     }
     let detail = format!("more than {MAX_HOPS} redirects");
     Err(StoreError::remote(outgoing.action, &outgoing.place, detail).into())

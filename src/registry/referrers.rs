@@ -4,14 +4,13 @@
 
 use std::collections::BTreeSet;
 
-use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, StatusCode};
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, HeaderName};
 use serde_json::Value;
 
 use super::RegistryRepository;
-use super::client::Destination;
 use super::manifests::declared_type;
-use super::pull::{Fetched, Small};
+use super::pull::Fetched;
 use super::request_error::RequestError;
 use crate::model::{Descriptor, Digest, Document, ImageIndex, MAX_MANIFEST_BYTES, MediaType, Root};
 use crate::store::StoreError;
@@ -30,33 +29,15 @@ impl RegistryRepository {
     /// Reads the index at the fallback tag, if it exists. Content that is not an OCI index is an error.
     async fn fallback(&self, subject: &Digest) -> Result<Option<ImageIndex>, StoreError> {
         let tag = fallback_tag(subject);
-        let mut headers = HeaderMap::new();
-        headers.insert(
-            ACCEPT,
-            HeaderValue::from_static("application/vnd.oci.image.index.v1+json"),
-        );
-        let to = Destination::Path(format!("{}/manifests/{tag}", self.repository.path()));
-        let small = Small {
-            action: LISTING,
-            to,
-            headers,
-            limit_bytes: MAX_MANIFEST_BYTES,
-        };
-        match self.fetch(small).await? {
-            Fetched::Whole { headers, bytes } => {
-                parse(&headers, &bytes).map(Some).map_err(|reason| StoreError::Remote {
-                    action: LISTING.to_owned(),
-                    place: self.repository.to_string(),
-                    detail: format!("the tag {tag} is not a list of the referrers of {subject}: {reason}"),
-                    code: None,
-                    help: Some(
-                        "delete or rename the tag, which is reserved for this list; it was not changed".to_owned(),
-                    ),
-                    cause: None,
-                })
-            }
+        let accepted = "application/vnd.oci.image.index.v1+json";
+        match self.fetch(LISTING, &tag, accepted).await? {
+            Fetched::Whole { headers, bytes } => parse(&headers, &bytes).map(Some).map_err(|reason| {
+                let detail = format!("the tag {tag} is not a list of the referrers of {subject}: {reason}");
+                self.protocol_error(LISTING, detail)
+                    .with_help("delete or rename the tag, which is reserved for this list; it was not changed")
+            }),
             Fetched::Refused(reply) if reply.status() == StatusCode::NOT_FOUND => Ok(None),
-            Fetched::Refused(reply) => Err(self.failure(reply, &Method::GET, LISTING, None).await),
+            Fetched::Refused(reply) => Err(self.failure(reply, None).await),
         }
     }
 
@@ -83,10 +64,9 @@ impl RegistryRepository {
             }
             if was_put {
                 let detail = format!("another writer keeps removing {} from the tag {tag}", referrer.digest);
-                let lost = RequestError::new(self.protocol_error(LINKING, detail), true);
-                if !self.pause(&mut backoff, LINKING, &lost).await {
-                    return Err(lost.error);
-                }
+                let lost = || self.protocol_error(LINKING, &detail);
+                let waited = self.wait(&mut backoff, LINKING, RequestError::new(lost(), true));
+                waited.await.map_err(|_| lost())?;
             }
             let index = extended(index, &referrer).map_err(|reason| self.protocol_error(LINKING, reason))?;
             self.put_document(&tag, &index).await?;

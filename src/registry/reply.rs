@@ -15,8 +15,6 @@ const MAX_ERROR_BYTES: u64 = 64 * 1024;
 
 /// The purpose of a failed request.
 pub(super) struct FailedRequest<'a> {
-    /// The action, in the -ing form.
-    pub(super) action: &'static str,
     /// The requested content; a 404 means that it does not exist.
     pub(super) what: Option<String>,
     /// The repository, or the registry.
@@ -29,6 +27,7 @@ pub(super) struct FailedRequest<'a> {
 
 /// Turns an error reply into an error.
 pub(super) async fn failure(reply: Reply, method: &str, request: FailedRequest<'_>) -> StoreError {
+    let action = reply.action;
     let mut status = reply.status();
     let address = redact::address(reply.url());
     let is_short = is_short_of_scope(reply.headers());
@@ -43,7 +42,6 @@ pub(super) async fn failure(reply: Reply, method: &str, request: FailedRequest<'
         document.shown()
     );
     let FailedRequest {
-        action,
         what,
         place,
         registry,

@@ -15,8 +15,8 @@ use super::origin::query_value;
 use super::reply::{self, FailedRequest};
 use super::request_error::RequestError;
 use super::retry::{Backoff, RetryInfo};
+use super::scope::Scopes;
 use super::transport::Reply;
-use super::upload::UnsupportedModes;
 use crate::events::Event;
 use crate::model::{Digest, Repository};
 use crate::store::StoreError;
@@ -46,11 +46,9 @@ pub(super) struct WriteState {
 
 impl Default for WriteState {
     fn default() -> Self {
-        let known_tags = Mutex::default();
-        let refused_mounts = Mutex::default();
         Self {
-            known_tags,
-            refused_mounts,
+            known_tags: Mutex::default(),
+            refused_mounts: Mutex::default(),
             uploads: Semaphore::new(CONCURRENT_UPLOADS),
         }
     }
@@ -101,6 +99,12 @@ impl RegistryRepository {
         }
     }
 
+    /// Returns a request without body for a path below the repository's name.
+    pub(super) fn request(&self, action: &'static str, method: Method, path: &str, scopes: Scopes) -> Request {
+        let to = Destination::Path(format!("{}/{path}", self.repository.path()));
+        Request::new(action, method, to, scopes)
+    }
+
     /// Adds the upstream's name to the request if this is another host (distribution-spec, "Registry Proxying").
     fn named(&self, request: Request) -> Request {
         let Some(namespace) = &self.endpoint.namespace else {
@@ -117,44 +121,28 @@ impl RegistryRepository {
         Request { to, ..request }
     }
 
-    /// Returns the upload modes that registries have refused.
-    pub(super) fn refusals(&self) -> &UnsupportedModes {
-        self.client.refusals()
-    }
-
     /// Returns the backoff of a new operation.
     pub(super) fn backoff(&self) -> Backoff {
         self.client.transport().backoff(self.endpoint.is_mirror)
     }
 
-    /// Waits before the next try and reports the wait. Returns `false` if there is no next try.
-    pub(super) async fn pause(
+    /// Waits before another try of a failed request and reports the wait. Returns its error if there is none.
+    pub(super) async fn wait(
         &self,
         backoff: &mut Backoff,
         action: &'static str,
-        request_error: &RequestError,
-    ) -> bool {
+        request_error: RequestError,
+    ) -> Result<(), StoreError> {
         let place = self.repository.to_string();
-        let why = request_error.why();
-        self.client
-            .transport()
-            .pause(backoff, request_error.retry, action, &place, &why)
-            .await
+        let transport = self.client.transport();
+        Ok(transport.wait(backoff, action, &place, request_error).await?)
     }
 
     /// Turns an error reply into the error of the request.
-    pub(super) async fn request_error(
-        &self,
-        reply: Reply,
-        method: &Method,
-        action: &'static str,
-        what: Option<String>,
-    ) -> RequestError {
-        let retry = RetryInfo::of(reply.status(), reply.headers());
-        let error = self.failure(reply, method, action, what).await;
+    pub(super) async fn request_error(&self, reply: Reply, what: Option<String>) -> RequestError {
         RequestError {
-            retry,
-            ..RequestError::from(error)
+            retry: RetryInfo::of(reply.status(), reply.headers()),
+            ..self.failure(reply, what).await.into()
         }
     }
 
@@ -173,19 +161,13 @@ impl RegistryRepository {
     }
 
     /// Turns an error reply into an error. `what` names what a 404 did not find.
-    pub(super) async fn failure(
-        &self,
-        reply: Reply,
-        method: &Method,
-        action: &'static str,
-        what: Option<String>,
-    ) -> StoreError {
+    pub(super) async fn failure(&self, reply: Reply, what: Option<String>) -> StoreError {
         let is_unauthorized = reply.status() == StatusCode::UNAUTHORIZED;
         let had_credentials = is_unauthorized && self.client.has_credentials(&self.repository).await;
         let registry = self.repository.registry();
         let login_help = had_credentials.then(|| self.client.options().credentials.login_help(registry));
+        let method = reply.method.clone();
         let failed = FailedRequest {
-            action,
             what,
             place: self.repository.to_string(),
             registry,
@@ -195,7 +177,7 @@ impl RegistryRepository {
     }
 
     /// Returns a protocol error.
-    pub(super) fn protocol_error(&self, action: &str, detail: String) -> StoreError {
+    pub(super) fn protocol_error(&self, action: &str, detail: impl Into<String>) -> StoreError {
         StoreError::remote(action, &self.repository.to_string(), detail)
     }
 }

@@ -38,19 +38,15 @@ struct Candidates {
 impl Client {
     /// Returns a repository to read and write, at the hosts from the configuration.
     pub fn repository(&self, repository: Repository) -> RoutedRepository {
-        RoutedRepository::new(self.clone(), repository)
-    }
-}
-
-impl RoutedRepository {
-    pub(super) fn new(client: Client, repository: Repository) -> Self {
-        Self {
-            client,
+        RoutedRepository {
+            client: self.clone(),
             repository,
             writer: Arc::default(),
         }
     }
+}
 
+impl RoutedRepository {
     /// Returns the repository's name.
     pub fn repository(&self) -> &Repository {
         &self.repository
@@ -61,15 +57,10 @@ impl RoutedRepository {
         if let Some(writer) = self.writer.get() {
             return Ok(writer.clone());
         }
-        let writer = self.upstream(Action::Push)?;
+        let mut endpoints = self.client.config()?.endpoints(&self.repository, Action::Push)?;
+        let upstream = endpoints.pop().ok_or_else(|| no_endpoint(&self.repository))?;
+        let writer = RegistryRepository::new(&self.client, upstream);
         Ok(self.writer.get_or_init(|| writer).clone())
-    }
-
-    /// Returns the last host for an action, which is never a mirror.
-    fn upstream(&self, action: Action<'_>) -> Result<RegistryRepository, StoreError> {
-        let mut endpoints = self.client.config()?.endpoints(&self.repository, action)?;
-        let last = endpoints.pop().ok_or_else(|| no_endpoint(&self.repository))?;
-        Ok(RegistryRepository::new(&self.client, last))
     }
 
     fn candidates(&self, action: Action<'_>) -> Result<Candidates, StoreError> {
@@ -203,7 +194,7 @@ impl Sink for RoutedRepository {
     }
 
     fn keeps_manifests_whole(&self) -> bool {
-        self.writer().is_ok_and(|writer| writer.keeps_manifests_whole())
+        self.writer().is_ok()
     }
 
     async fn is_published(&self, root: &Root, tags: &[Tag]) -> Result<bool, StoreError> {
@@ -221,7 +212,7 @@ fn no_endpoint(repository: &Repository) -> StoreError {
 }
 
 /// Adds the mirrors that were tried to the upstream's error.
-fn with_mirrors(mut error: StoreError, tried: &[String]) -> StoreError {
+fn with_mirrors(error: StoreError, tried: &[String]) -> StoreError {
     if tried.is_empty() {
         return error;
     }
@@ -229,14 +220,5 @@ fn with_mirrors(mut error: StoreError, tried: &[String]) -> StoreError {
     let all = error
         .help()
         .map_or_else(|| said.clone(), |help| format!("{help}; {said}"));
-    match &mut error {
-        StoreError::NotFound { help, .. }
-        | StoreError::Malformed { help, .. }
-        | StoreError::AuthenticationRequired { help, .. }
-        | StoreError::Unauthorized { help, .. }
-        | StoreError::Denied { help, .. }
-        | StoreError::Remote { help, .. } => *help = Some(all),
-        _ => {}
-    }
-    error
+    error.with_help(all)
 }

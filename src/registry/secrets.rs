@@ -6,7 +6,7 @@
 //! encoding, escapes of JSON and of this program's own messages, HTML entities, and these nested.
 
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::Secret;
 use super::secrets_view::{View, base64_runs};
+use crate::model::locked;
 
 /// Replaces a secret.
 const BLANK: &str = "***";
@@ -149,7 +150,7 @@ impl Secrets {
 
     /// A poisoned lock holds no partial change.
     fn needles(&self) -> MutexGuard<'_, Vec<Needle>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 }
 

@@ -2,7 +2,7 @@
 //! will need there. This module sends nothing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use reqwest::header::{HeaderMap, HeaderValue};
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard, Semaphore, SemaphorePermit};
@@ -13,6 +13,7 @@ use super::challenge::{Challenge, preferred};
 use super::config::{Endpoint, Scheme};
 use super::origin::endpoint as address;
 use super::scope::Scopes;
+use crate::model::locked;
 use crate::store::StoreError;
 
 /// Limit on concurrent requests to one registry. Transfers have their own limits; this one bounds the effect of a bug
@@ -62,19 +63,16 @@ impl Session {
                 "https"
             },
         )?;
-        let may_be_plain = endpoint.scheme == Scheme::HttpsOrHttp;
-        let challenge = None;
-        let expected = Scopes::default();
-        let asks_apart = false;
+        let state = State {
+            base,
+            may_be_plain: endpoint.scheme == Scheme::HttpsOrHttp,
+            challenge: None,
+            expected: Scopes::default(),
+            asks_apart: false,
+        };
         Ok(Self {
             endpoint: Arc::new(endpoint),
-            state: Mutex::new(State {
-                base,
-                may_be_plain,
-                challenge,
-                expected,
-                asks_apart,
-            }),
+            state: Mutex::new(state),
             is_met: AtomicBool::new(false),
             greeting: AsyncMutex::default(),
             permits: Semaphore::new(MAX_PENDING_REQUESTS),
@@ -184,6 +182,6 @@ impl Session {
 
     /// A poisoned lock holds no partial change.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.state)
     }
 }

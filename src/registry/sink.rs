@@ -1,24 +1,23 @@
 //! Writing of images (distribution-spec, "Push").
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use url::Url;
 
 use super::RegistryRepository;
-use super::client::{Destination, Request};
-use super::manifests::{declared_digest, is_manifest};
+use super::manifests::{ACCEPTED, declared_digest, is_manifest};
 use super::origin::{canonical, query_value};
 use super::reply;
+use super::request_error::RequestError;
 use super::scope::Scopes;
-use super::transport::{Connection, Payload, Reply};
-use crate::model::{Descriptor, Digest, MediaType, Repository, Root, Tag};
-use crate::store::{Ensured, ErrorCode, Sink, Source, StoreError, read_root};
+use super::transport::{Payload, Reply};
+use crate::model::{Descriptor, Digest, MediaType, Repository, Root, Tag, locked};
+use crate::store::{Ensured, ErrorCode, Source, StoreError, read_root};
 
 /// Limit on blobs that are checked, mounted or uploaded concurrently. Checks and mounts wait only for network latency;
 /// the limit on uploads is lower ([`super::repository::CONCURRENT_UPLOADS`]).
@@ -35,20 +34,12 @@ const LOOKING: &str = "checking for content";
 const WRITING_MANIFEST: &str = "pushing a manifest";
 const MOUNTING: &str = "mounting a blob";
 
-#[async_trait]
-impl Sink for RegistryRepository {
-    fn describe(&self) -> String {
-        self.repository.to_string()
-    }
-
-    fn concurrency_limit(&self) -> usize {
-        CONCURRENT_BLOBS
-    }
-
+/// What the repository does as a [`crate::store::Sink`].
+impl RegistryRepository {
     /// Sends a HEAD for a tag, with a token for pushing. A token service rejects an unknown account, a registry without
     /// tokens rejects unknown users, and a token may say that it does not allow pushing. It does not matter which of
     /// the tags exist.
-    async fn check_access(&self, tags: &[Tag]) -> Result<(), StoreError> {
+    pub(super) async fn check_access(&self, tags: &[Tag]) -> Result<(), StoreError> {
         let reference = tags.first().map_or_else(|| ANY_TAG.to_owned(), ToString::to_string);
         let named = self.named_by(&reference).await?;
         self.client.keep_named(&self.repository, &reference, named);
@@ -73,25 +64,21 @@ impl Sink for RegistryRepository {
     }
 
     /// Returns `false` if it is not known: the content is sent, and the registry reports what is wrong.
-    async fn contains(&self, descriptor: &Descriptor) -> Result<bool, StoreError> {
+    pub(super) async fn contains(&self, descriptor: &Descriptor) -> Result<bool, StoreError> {
         let kind = if is_manifest(descriptor) { "manifests" } else { "blobs" };
         let path = format!("{kind}/{}", descriptor.digest);
-        let mut method = Method::HEAD;
-        let mut reply = self
-            .ask(method.clone(), path.clone(), LOOKING, self.push_scopes())
-            .await?;
+        let mut reply = self.ask(Method::HEAD, &path).await?;
         if reply.status() == StatusCode::METHOD_NOT_ALLOWED {
-            method = Method::GET;
-            reply = self.ask(method.clone(), path, LOOKING, self.push_scopes()).await?;
+            reply = self.ask(Method::GET, &path).await?;
         }
         match reply.status() {
             StatusCode::OK => Ok(is_whole(&reply, descriptor)),
-            status if is_no_answer(status) => Err(self.failure(reply, &method, LOOKING, None).await),
+            status if is_no_answer(status) => Err(self.failure(reply, None).await),
             _ => Ok(false),
         }
     }
 
-    async fn put(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<(), StoreError> {
+    pub(super) async fn put(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<(), StoreError> {
         if !is_manifest(descriptor) {
             return self.upload(descriptor, source, None).await;
         }
@@ -102,7 +89,7 @@ impl Sink for RegistryRepository {
     /// In a repository without any of the tags, blobs that can be mounted are mounted without a check: mounting an
     /// existing blob changes nothing. A config is sent there without a check, which would cost as much. Manifests are
     /// checked before the blobs below them, and written when those exist.
-    async fn ensure(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<Ensured, StoreError> {
+    pub(super) async fn ensure(&self, descriptor: &Descriptor, source: &dyn Source) -> Result<Ensured, StoreError> {
         if is_manifest(descriptor) {
             return self.put(descriptor, source).await.map(|()| Ensured::Uploaded);
         }
@@ -133,14 +120,9 @@ impl Sink for RegistryRepository {
         Ok(Ensured::Uploaded)
     }
 
-    /// Registries accept a manifest only if they have everything that it names.
-    fn keeps_manifests_whole(&self) -> bool {
-        true
-    }
-
     /// Relies on the registry's reply: writing a tag again would change nothing but the time that a registry shows, and
     /// would trigger webhooks.
-    async fn is_published(&self, root: &Root, tags: &[Tag]) -> Result<bool, StoreError> {
+    pub(super) async fn is_published(&self, root: &Root, tags: &[Tag]) -> Result<bool, StoreError> {
         let references = references(root, tags);
         // A tag that named the image when the build began is published already.
         let ask = |reference: String| async move {
@@ -160,7 +142,7 @@ impl Sink for RegistryRepository {
         Ok(is_published)
     }
 
-    async fn publish(&self, root: &Root, tags: &[Tag]) -> Result<(), StoreError> {
+    pub(super) async fn publish(&self, root: &Root, tags: &[Tag]) -> Result<(), StoreError> {
         for reference in references(root, tags) {
             let known = self.known_tags().get(&reference).copied();
             let named = match known {
@@ -205,18 +187,12 @@ impl RegistryRepository {
 
     /// Returns the digests of the requested tags.
     fn known_tags(&self) -> MutexGuard<'_, BTreeMap<String, Option<Digest>>> {
-        self.write_state
-            .known_tags
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        locked(&self.write_state.known_tags)
     }
 
     /// Returns the repositories that mounting has failed from.
     fn refused_mounts(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        self.write_state
-            .refused_mounts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        locked(&self.write_state.refused_mounts)
     }
 
     /// Returns `true` if the tags were requested and none of them exists.
@@ -225,20 +201,22 @@ impl RegistryRepository {
         !tags.is_empty() && tags.values().all(Option::is_none)
     }
 
+    /// Sends a request without a body, with the accepted media types.
+    async fn ask(&self, method: Method, path: &str) -> Result<Reply, RequestError> {
+        let mut request = self.request(LOOKING, method, path, self.push_scopes());
+        if path.starts_with("manifests/") {
+            request.headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
+        }
+        self.send(request).await
+    }
+
     /// Returns the digest that a tag or a digest names here, as the registry reports it, or `None` if it does not. An
     /// unexpected status (Artifactory: 403 for a missing tag) is not an error.
     async fn named_by(&self, reference: &str) -> Result<Option<Digest>, StoreError> {
-        let reply = self
-            .ask(
-                Method::HEAD,
-                format!("manifests/{reference}"),
-                LOOKING,
-                self.push_scopes(),
-            )
-            .await?;
+        let reply = self.ask(Method::HEAD, &format!("manifests/{reference}")).await?;
         match reply.status() {
             StatusCode::OK => Ok(declared_digest(reply.headers())),
-            status if is_no_answer(status) => Err(self.failure(reply, &Method::HEAD, LOOKING, None).await),
+            status if is_no_answer(status) => Err(self.failure(reply, None).await),
             _ => Ok(None),
         }
     }
@@ -258,15 +236,9 @@ impl RegistryRepository {
             query_value(&descriptor.digest.to_string()),
             query_value(origin.path())
         );
-        let request = Request {
-            action: MOUNTING,
-            method: Method::POST,
-            to: Destination::Path(format!("{}/blobs/uploads/?{query}", self.repository.path())),
-            headers: HeaderMap::new(),
-            payload: Payload::Bytes(Bytes::new()),
-            scopes: self.push_scopes().merged(&Scopes::pull(origin.path())),
-            connection: Connection::Shared,
-        };
+        let scopes = self.push_scopes().merged(&Scopes::pull(origin.path()));
+        let mut request = self.request(MOUNTING, Method::POST, &format!("blobs/uploads/?{query}"), scopes);
+        request.payload = Payload::Bytes(Bytes::new());
         let reply = match self.send(request).await {
             // A token service may refuse scopes together that it grants separately.
             Err(request_error) if request_error.is_refused_token() => return Ok(Mount::Refused),
@@ -278,7 +250,7 @@ impl RegistryRepository {
             StatusCode::ACCEPTED => Ok(self.location(&reply).map_or(Mount::Refused, Mount::Session)),
             // Harbor replies 401 if the source project does not exist.
             StatusCode::UNAUTHORIZED => Ok(Mount::Refused),
-            status if is_no_answer(status) => Err(self.failure(reply, &Method::POST, MOUNTING, None).await),
+            status if is_no_answer(status) => Err(self.failure(reply, None).await),
             _ => Ok(Mount::Refused),
         }
     }
@@ -290,17 +262,11 @@ impl RegistryRepository {
 
     /// Puts a manifest or an index, and returns the headers of the reply.
     pub(super) async fn put_document(&self, reference: &str, root: &Root) -> Result<HeaderMap, StoreError> {
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, self.content_type(&root.descriptor().media_type)?);
-        let request = Request {
-            action: WRITING_MANIFEST,
-            method: Method::PUT,
-            to: Destination::Path(format!("{}/manifests/{reference}", self.repository.path())),
-            headers,
-            payload: Payload::Bytes(root.bytes().clone()),
-            scopes: self.push_scopes(),
-            connection: Connection::Shared,
-        };
+        let path = format!("manifests/{reference}");
+        let mut request = self.request(WRITING_MANIFEST, Method::PUT, &path, self.push_scopes());
+        let content_type = self.content_type(&root.descriptor().media_type)?;
+        request.headers.insert(CONTENT_TYPE, content_type);
+        request.payload = Payload::Bytes(root.bytes().clone());
         let reply = self.send(request).await?;
         if !matches!(
             reply.status(),
@@ -308,7 +274,7 @@ impl RegistryRepository {
         ) {
             let what = Some(format!("the repository, for the manifest {}", root.descriptor().digest));
             let is_incomplete = reply.status().is_client_error();
-            let error = self.failure(reply, &Method::PUT, WRITING_MANIFEST, what).await;
+            let error = self.failure(reply, what).await;
             return Err(if is_incomplete {
                 incomplete(error, root.descriptor().digest)
             } else {
@@ -331,7 +297,7 @@ impl RegistryRepository {
 
     fn content_type(&self, media_type: &MediaType) -> Result<HeaderValue, StoreError> {
         HeaderValue::from_str(media_type.as_str())
-            .map_err(|_| self.protocol_error(WRITING_MANIFEST, "the media type is not valid in a header".to_owned()))
+            .map_err(|_| self.protocol_error(WRITING_MANIFEST, "the media type is not valid in a header"))
     }
 }
 

@@ -36,29 +36,29 @@ pub(super) fn client_config<'a>(
 ) -> Result<ClientConfig, Failure> {
     let provider = Arc::new(provider().map_err(Failure::NoTls)?);
     let files = match &host.directory {
-        Some(directory) => HostFiles::list(directory).map_err(Failure::Setup)?,
+        Some(directory) => HostFiles::list(directory)?,
         None => HostFiles::default(),
     };
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| Failure::Setup(no_tls(&error.to_string(), None)))?
+        .map_err(no_tls)?
         .dangerous();
     let verifier = if host.terms.skip_verify {
         Verifier::any(&provider)
     } else {
         let named = ca_files.iter().chain(&files.authorities).chain(&host.terms.ca_files);
-        let system_roots = system_roots().map_err(Failure::Setup)?;
-        let trusted = trusted(system_roots, named).map_err(Failure::Setup)?;
-        Verifier::trusted(trusted, provider).map_err(Failure::Setup)?
+        let system_roots = system_roots()?;
+        let trusted = trusted(system_roots, named)?;
+        Verifier::trusted(trusted, provider)?
     };
     let builder = builder.with_custom_certificate_verifier(Arc::new(verifier));
     let mut config = match host.terms.identity.clone().or(files.identity) {
         None => builder.with_no_client_auth(),
         Some((certificate, key)) => {
-            let chain = certificates(&certificate).map_err(Failure::Setup)?;
-            let private = private_key(&key).map_err(Failure::Setup)?;
+            let chain = certificates(&certificate)?;
+            let private = private_key(&key)?;
             let built = builder.with_client_auth_cert(chain, private);
-            built.map_err(|error| Failure::Setup(unusable(&certificate, &error.to_string())))?
+            built.map_err(|error| unusable(&certificate, &error.to_string()))?
         }
     };
     config.alpn_protocols = ALPN.iter().map(|name| name.to_vec()).collect();
@@ -70,7 +70,7 @@ pub(super) fn client_config<'a>(
 pub(super) fn config_without_tls() -> Result<ClientConfig, StoreError> {
     let builder = ClientConfig::builder_with_provider(Arc::new(unchecked_provider()?))
         .with_safe_default_protocol_versions()
-        .map_err(|error| no_tls(&error.to_string(), None))?;
+        .map_err(no_tls)?;
     Ok(builder
         .with_root_certificates(RootCertStore::empty())
         .with_no_client_auth())
@@ -85,7 +85,7 @@ fn provider() -> Result<CryptoProvider, StoreError> {
     #[cfg(all(feature = "graviola", not(feature = "ring")))]
     if let Some(missing) = missing_processor_feature() {
         let reason = format!("this processor does not support {missing}, which the cryptography of this build needs");
-        return Err(no_tls(&reason, Some(WITH_RING)));
+        return Err(no_tls(reason).with_help(WITH_RING));
     }
     unchecked_provider()
 }
@@ -102,7 +102,7 @@ fn unchecked_provider() -> Result<CryptoProvider, StoreError> {
     }
     #[cfg(not(any(feature = "graviola", feature = "ring")))]
     {
-        Err(no_tls("this build has no cryptography", Some(WITH_RING)))
+        Err(no_tls("this build has no cryptography").with_help(WITH_RING))
     }
 }
 
@@ -142,13 +142,8 @@ fn missing_processor_feature() -> Option<&'static str> {
     first_missing!("neon", "aes", "pmull", "sha2")
 }
 
-fn no_tls(reason: &str, help: Option<&str>) -> StoreError {
-    let help = help.map(ToOwned::to_owned);
-    StoreError::Malformed {
-        place: "TLS".to_owned(),
-        reason: reason.to_owned(),
-        help,
-    }
+fn no_tls(reason: impl ToString) -> StoreError {
+    StoreError::malformed("TLS", reason.to_string())
 }
 
 /// Returns the trusted certificates: the system's, and those of the files.
@@ -211,7 +206,7 @@ impl Verifier {
             None
         } else {
             let built = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
-            Some(built.map_err(|error| no_tls(&error.to_string(), None))?)
+            Some(built.map_err(no_tls)?)
         };
         Ok(Self {
             accepted: Accepted::Trusted { issued, all },

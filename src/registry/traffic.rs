@@ -1,12 +1,13 @@
 //! Network traffic of a run: counted where it happens, reported at the end.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use reqwest::Method;
 
 use crate::events::Traffic;
+use crate::model::locked;
 
 /// The counters behind [`Traffic`], shared by all senders.
 #[derive(Default)]
@@ -19,12 +20,7 @@ pub(super) struct Counters {
 
 impl Counters {
     pub(super) fn request(&self, method: &Method) {
-        *self
-            .requests
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .entry(method.to_string())
-            .or_default() += 1;
+        *locked(&self.requests).entry(method.to_string()).or_default() += 1;
     }
 
     pub(super) fn sent(&self, bytes: usize) {
@@ -41,7 +37,7 @@ impl Counters {
 
     pub(super) fn snapshot(&self) -> Traffic {
         Traffic {
-            requests: self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            requests: locked(&self.requests).clone(),
             sent_bytes: self.sent_bytes.load(Ordering::Relaxed),
             received_bytes: self.received_bytes.load(Ordering::Relaxed),
             retries: self.retries.load(Ordering::Relaxed),

@@ -6,13 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName};
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use tokio::time::{Instant, sleep_until, timeout};
 use url::Url;
 
@@ -27,6 +27,7 @@ use super::tls::{HostTls, client_config, config_without_tls};
 use super::traffic::Counters;
 use super::{RegistryOptions, Secrets, redact};
 use crate::events::Event;
+use crate::model::locked;
 use crate::store::StoreError;
 
 /// Timeout of the reply after the whole body was sent: the registry hashes and moves the content.
@@ -92,7 +93,8 @@ impl Payload {
     }
 }
 
-/// A request, with its description for messages.
+/// A request without its body, with its description for messages.
+#[derive(Clone)]
 pub(super) struct Outgoing {
     /// The action, in the -ing form.
     pub(super) action: &'static str,
@@ -101,14 +103,37 @@ pub(super) struct Outgoing {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
-    pub(super) payload: Payload,
     pub(super) connection: Connection,
     /// Settings of the host that the request is meant for. They apply to that host only.
     pub(super) endpoint: Option<Arc<Endpoint>>,
 }
 
+impl Outgoing {
+    /// Returns a request without headers, on a shared connection.
+    pub(super) fn new(
+        action: &'static str,
+        place: &str,
+        method: Method,
+        url: Url,
+        endpoint: Option<&Arc<Endpoint>>,
+    ) -> Self {
+        Self {
+            action,
+            place: place.to_owned(),
+            method,
+            url,
+            headers: HeaderMap::new(),
+            connection: Connection::Shared,
+            endpoint: endpoint.cloned(),
+        }
+    }
+}
+
 /// A reply whose body is not read yet.
 pub(super) struct Reply {
+    /// The action and the method of the request.
+    pub(super) action: &'static str,
+    pub(super) method: Method,
     response: Response,
     pace: Pace,
     counters: Arc<Counters>,
@@ -173,18 +198,13 @@ pub(super) struct Transport {
 
 impl Transport {
     pub(super) fn new(options: RegistryOptions) -> Self {
-        let jitter = Jitter::new(options.retry.seed);
-        let proxies = Proxies::new(&options.proxies, &options.secrets);
-        let clients = Mutex::default();
-        let heard = Mutex::default();
-        let counters = Arc::default();
         Self {
+            proxies: Proxies::new(&options.proxies, &options.secrets),
+            clients: Mutex::default(),
+            heard: Mutex::default(),
+            counters: Arc::default(),
+            jitter: Jitter::new(options.retry.seed),
             options,
-            proxies,
-            clients,
-            heard,
-            counters,
-            jitter,
         }
     }
 
@@ -207,34 +227,29 @@ impl Transport {
     }
 
     /// Sends a request once. Any reply is `Ok`.
-    pub(super) async fn send(&self, outgoing: Outgoing) -> Result<Reply, RequestError> {
-        let action = outgoing.action;
-        let place = outgoing.place.clone();
-        let url = outgoing.url.clone();
-        let (proxy, sent) = match self.proxies.choose(&url) {
-            Ok(proxy) => (proxy.clone(), self.try_send(outgoing, proxy.as_ref()).await),
+    pub(super) async fn send(&self, outgoing: &Outgoing, payload: Payload) -> Result<Reply, RequestError> {
+        let url = &outgoing.url;
+        let (proxy, sent) = match self.proxies.choose(url) {
+            Ok(proxy) => (proxy.clone(), self.try_send(outgoing, payload, proxy.as_ref()).await),
             Err(error) => (None, Err(Failure::Setup(error))),
         };
-        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut heard = locked(&self.heard);
         match sent {
             Ok(reply) => {
-                heard.insert(origin(&url));
+                heard.insert(origin(url));
                 Ok(reply)
             }
             Err(failure) => {
-                let was_heard = heard.contains(&origin(&url));
-                let is_passing = failure.is_passing();
-                let silence = failure.silence();
                 let retry = RetryInfo {
-                    is_passing,
+                    is_passing: failure.is_passing(),
                     retry_after: None,
-                    was_heard,
-                    silence,
+                    was_heard: heard.contains(&origin(url)),
+                    silence: failure.silence(),
                 };
                 // A server without TLS often does not listen on the port of TLS, if no port was given.
                 let has_no_port = url.port().is_none() && url.scheme() == "https" && proxy.is_none();
                 let speaks_no_tls = failure.speaks_no_tls() || (has_no_port && failure.is_refused());
-                let error = failure.into_error(action, place, &url, proxy.as_ref());
+                let error = failure.into_error(outgoing, proxy.as_ref());
                 Err(RequestError {
                     retry,
                     speaks_no_tls,
@@ -246,15 +261,15 @@ impl Transport {
 
     /// Repeats a request while its failures are transient, with the remaining tries of `backoff`. The last reply is
     /// `Ok`, whatever its status. An exhausted quota is not retried.
-    pub(super) async fn retrying<Sent>(
+    pub(super) async fn retrying<Sending>(
         &self,
         backoff: &mut Backoff,
         action: &'static str,
         place: &str,
-        mut send: impl FnMut() -> Sent,
+        mut send: impl FnMut() -> Sending,
     ) -> Result<Reply, RequestError>
     where
-        Sent: Future<Output = Result<Reply, RequestError>>,
+        Sending: Future<Output = Result<Reply, RequestError>>,
     {
         loop {
             match send().await {
@@ -271,18 +286,29 @@ impl Transport {
                         });
                     }
                 }
-                Err(request_error) => {
-                    let why = request_error.why();
-                    if !self.pause(backoff, request_error.retry, action, place, &why).await {
-                        return Err(request_error.given_up_after(backoff.tries()));
-                    }
-                }
+                Err(request_error) => self.wait(backoff, action, place, request_error).await?,
             }
         }
     }
 
+    /// Waits before another try of a failed request. Returns its error if there is none.
+    pub(super) async fn wait(
+        &self,
+        backoff: &mut Backoff,
+        action: &'static str,
+        place: &str,
+        request_error: RequestError,
+    ) -> Result<(), RequestError> {
+        let why = request_error.why();
+        if self.pause(backoff, request_error.retry, action, place, &why).await {
+            Ok(())
+        } else {
+            Err(request_error.given_up_after(backoff.tries()))
+        }
+    }
+
     /// Waits before the next try, counts it and reports it. Returns `false` if there is no next try.
-    pub(super) async fn pause(
+    async fn pause(
         &self,
         backoff: &mut Backoff,
         retry: RetryInfo,
@@ -304,12 +330,17 @@ impl Transport {
         true
     }
 
-    async fn try_send(&self, outgoing: Outgoing, proxy: Option<&ProxyServer>) -> Result<Reply, Failure> {
+    async fn try_send(
+        &self,
+        outgoing: &Outgoing,
+        payload: Payload,
+        proxy: Option<&ProxyServer>,
+    ) -> Result<Reply, Failure> {
         let endpoint = outgoing
             .endpoint
             .as_deref()
             .filter(|endpoint| endpoint.is_at(&outgoing.url));
-        let client = self.client(&outgoing.url, outgoing.connection, endpoint, proxy)?;
+        let client = self.client(outgoing, endpoint, proxy)?;
         let idle = self.options.idle_timeout;
         // Content that this request stores may take long to hash and to move. Starting an upload is fast.
         let limit = if outgoing.method == Method::POST {
@@ -319,45 +350,36 @@ impl Transport {
         };
         tracing::debug!(method = %outgoing.method, url = redact::address(&outgoing.url), "request");
         self.counters.request(&outgoing.method);
-        let headers = with_headers_of(endpoint, outgoing.headers);
-        let request = client.request(outgoing.method, outgoing.url).headers(headers);
-        let stream = match outgoing.payload {
-            Payload::Empty => None,
+        let request = client
+            .request(outgoing.method.clone(), outgoing.url.clone())
+            .headers(with_headers_of(endpoint, &outgoing.headers));
+        let stream = match payload {
+            Payload::Empty => return self.reply(outgoing, within(idle, request).await?),
             Payload::Bytes(bytes) if bytes.is_empty() => {
-                let sent = request.header(CONTENT_LENGTH, 0).body(bytes).send();
-                return self.reply(timeout(limit, sent).await.map_err(|_| Failure::Silence(limit))?);
+                let request = request.header(CONTENT_LENGTH, 0).body(bytes);
+                return self.reply(outgoing, within(limit, request).await?);
             }
-            Payload::Bytes(bytes) => Some(PayloadStream::of(bytes)),
-            Payload::Stream(stream) => Some(stream),
-        };
-        let Some(PayloadStream {
-            pieces,
-            size_bytes,
-            progress,
-        }) = stream
-        else {
-            return self.reply(
-                timeout(idle, request.send())
-                    .await
-                    .map_err(|_| Failure::Silence(idle))?,
-            );
+            Payload::Bytes(bytes) => PayloadStream::of(bytes),
+            Payload::Stream(stream) => stream,
         };
         let counters = Arc::clone(&self.counters);
-        let counted = pieces.inspect(move |piece| counters.sent(piece.as_ref().map_or(0, Bytes::len)));
+        let counted = stream
+            .pieces
+            .inspect(move |piece| counters.sent(piece.as_ref().map_or(0, Bytes::len)));
         let body = reqwest::Body::wrap_stream(counted);
-        let sent = request.header(CONTENT_LENGTH, size_bytes).body(body).send();
-        self.reply(watch(sent, &progress, idle, limit).await?)
+        let sent = request.header(CONTENT_LENGTH, stream.size_bytes).body(body).send();
+        self.reply(outgoing, watch(sent, &stream.progress, idle, limit).await?)
     }
 
-    fn reply(&self, sent: Result<Response, reqwest::Error>) -> Result<Reply, Failure> {
+    fn reply(&self, outgoing: &Outgoing, sent: Sent) -> Result<Reply, Failure> {
         let response = sent.map_err(|error| Failure::Http(error.without_url()))?;
         tracing::debug!(status = response.status().as_u16(), "reply");
-        let pace = Pace::new(self.options.idle_timeout);
-        let counters = Arc::clone(&self.counters);
         Ok(Reply {
+            action: outgoing.action,
+            method: outgoing.method.clone(),
             response,
-            pace,
-            counters,
+            pace: Pace::new(self.options.idle_timeout),
+            counters: Arc::clone(&self.counters),
             secrets: self.options.secrets.clone(),
             tries: 1,
         })
@@ -365,18 +387,18 @@ impl Transport {
 
     fn client(
         &self,
-        url: &Url,
-        connection: Connection,
+        outgoing: &Outgoing,
         endpoint: Option<&Endpoint>,
         proxy: Option<&ProxyServer>,
     ) -> Result<reqwest::Client, Failure> {
+        let url = &outgoing.url;
         let is_tls = url.scheme() == "https" || proxy.is_some_and(ProxyServer::is_tls);
         let kind = ClientKind {
             tls: is_tls.then(|| self.host_tls(url, endpoint)),
             connect_timeout: endpoint.and_then(|endpoint| endpoint.connect_timeout),
-            keeps_connections: connection == Connection::Shared,
+            keeps_connections: outgoing.connection == Connection::Shared,
         };
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clients = locked(&self.clients);
         if let Some(client) = clients.get(&kind) {
             return Ok(client.clone());
         }
@@ -406,11 +428,7 @@ impl Transport {
         }
         builder.build().map_err(|error| {
             let reason = error.without_url().to_string();
-            Failure::Setup(StoreError::Malformed {
-                place: "the HTTP client".to_owned(),
-                reason,
-                help: None,
-            })
+            Failure::Setup(StoreError::malformed("the HTTP client", reason))
         })
     }
 
@@ -437,7 +455,7 @@ impl Transport {
 }
 
 /// Returns a request's headers and its host's additional ones.
-fn with_headers_of(endpoint: Option<&Endpoint>, headers: HeaderMap) -> HeaderMap {
+fn with_headers_of(endpoint: Option<&Endpoint>, headers: &HeaderMap) -> HeaderMap {
     let mut all = HeaderMap::new();
     for header in endpoint.iter().flat_map(|endpoint| &endpoint.headers) {
         if let Ok(name) = HeaderName::from_bytes(header.name.as_bytes()) {
@@ -445,17 +463,25 @@ fn with_headers_of(endpoint: Option<&Endpoint>, headers: HeaderMap) -> HeaderMap
         }
     }
     // The request's own headers take precedence.
-    all.extend(headers);
+    all.extend(headers.clone());
     all
+}
+
+/// What the HTTP library returns.
+type Sent = Result<Response, reqwest::Error>;
+
+async fn within(limit: Duration, request: RequestBuilder) -> Result<Sent, Failure> {
+    let sent = timeout(limit, request.send()).await;
+    sent.map_err(|_| Failure::Silence(limit))
 }
 
 /// Waits for the reply to a streamed body while the body makes progress.
 async fn watch(
-    sent: impl Future<Output = Result<Response, reqwest::Error>>,
+    sent: impl Future<Output = Sent>,
     progress: &Progress,
     idle: Duration,
     limit: Duration,
-) -> Result<Result<Response, reqwest::Error>, Failure> {
+) -> Result<Sent, Failure> {
     tokio::pin!(sent);
     loop {
         let (deadline, silence) = progress.deadline(idle, limit);

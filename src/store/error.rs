@@ -232,6 +232,31 @@ impl StoreError {
         }
     }
 
+    /// Returns the error of input that cannot be used, without help.
+    pub fn malformed(place: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Malformed {
+            place: place.into(),
+            reason: reason.into(),
+            help: None,
+        }
+    }
+
+    /// Returns the error with other help. An error whose help follows from its kind keeps it.
+    #[must_use]
+    pub fn with_help(mut self, text: impl Into<String>) -> Self {
+        if let Self::NotFound { help, .. }
+        | Self::Malformed { help, .. }
+        | Self::AuthenticationRequired { help, .. }
+        | Self::Unauthorized { help, .. }
+        | Self::Denied { help, .. }
+        | Self::Remote { help, .. }
+        | Self::Unsupported { help, .. } = &mut self
+        {
+            *help = Some(text.into());
+        }
+        self
+    }
+
     /// Returns `true` if the system does not let this user write.
     pub fn is_write_denied(&self) -> bool {
         let Self::Io { cause, .. } = self else { return false };

@@ -21,6 +21,33 @@ pub(in crate::registry) struct Request {
     pub(in crate::registry) connection: Connection,
 }
 
+impl Request {
+    /// Returns a request without headers and body, on a shared connection.
+    pub(in crate::registry) fn new(action: &'static str, method: Method, to: Destination, scopes: Scopes) -> Self {
+        Self {
+            action,
+            method,
+            to,
+            headers: HeaderMap::new(),
+            payload: Payload::Empty,
+            scopes,
+            connection: Connection::Shared,
+        }
+    }
+
+    /// Returns a copy, unless the body can be sent only once.
+    pub(super) fn again(&self) -> Option<Self> {
+        Some(Self {
+            method: self.method.clone(),
+            to: self.to.clone(),
+            headers: self.headers.clone(),
+            payload: self.payload.again()?,
+            scopes: self.scopes.clone(),
+            ..*self
+        })
+    }
+}
+
 /// The repository of a request, as the client sees it.
 #[derive(Clone, Copy)]
 pub(in crate::registry) struct RequestContext<'a> {

@@ -1,18 +1,41 @@
 //! A TOML file with the line numbers of its values. Unknown keys are ignored: other tools own these files and know more
 //! keys.
 
-use std::io::{self, Read as _};
+use std::fmt;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use toml::Spanned;
-use toml::de::{DeArray, DeTable, DeValue};
+use toml::de::{DeTable, DeValue};
 
-use super::error::{ConfigError, Place};
-use crate::model::{InputFile, Pipes, escape};
+use crate::model::{Pipes, escape, escape_path, read_input};
+use crate::store::StoreError;
 
 /// Size limit of one file, in bytes. Files in use have some kilobytes, with hundreds of aliases.
 pub(super) const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// A line of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) path: Arc<Path>,
+    /// Line number, from 1.
+    line: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", escape_path(&self.path), self.line)
+    }
+}
+
+impl Place {
+    /// Returns an error about this line. `reason` must not quote a header's value, or a part of an address that may be
+    /// a password.
+    pub(super) fn invalid(&self, reason: impl Into<String>) -> StoreError {
+        StoreError::malformed(self.to_string(), reason)
+    }
+}
 
 /// A file's text.
 pub(super) struct File {
@@ -22,27 +45,17 @@ pub(super) struct File {
 
 impl File {
     /// Reads a file. Returns `None` if it does not exist.
-    pub(super) fn read(path: &Path) -> Result<Option<Self>, ConfigError> {
-        let failed = |cause| ConfigError::Read {
-            path: path.to_owned(),
-            cause,
+    pub(super) fn read(path: &Path) -> Result<Option<Self>, StoreError> {
+        let unusable = |reason: &str| StoreError::malformed(escape_path(path), reason);
+        let bytes = match read_input(path, Pipes::Read, MAX_FILE_BYTES) {
+            Ok(bytes) => bytes,
+            Err(cause) => match cause.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => return Ok(None),
+                io::ErrorKind::FileTooLarge => return Err(unusable(&cause.to_string())),
+                _ => return Err(StoreError::io("read", path, cause)),
+            },
         };
-        let file = match InputFile::open(path, Pipes::Read) {
-            Ok(file) => file,
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return Ok(None);
-            }
-            Err(error) => return Err(failed(error)),
-        };
-        let mut bytes = Vec::new();
-        file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
-        if bytes.len() as u64 > MAX_FILE_BYTES {
-            return Err(ConfigError::TooLarge {
-                path: path.to_owned(),
-                limit_bytes: MAX_FILE_BYTES,
-            });
-        }
-        let text = String::from_utf8(bytes).map_err(|_| ConfigError::NotUtf8 { path: path.to_owned() })?;
+        let text = String::from_utf8(bytes).map_err(|_| unusable("it is not UTF-8"))?;
         Ok(Some(Self {
             path: Arc::from(path),
             text,
@@ -63,10 +76,10 @@ impl File {
     }
 
     /// Parses the file. The parser's message is shown without its excerpt of the file, which may have a secret.
-    pub(super) fn parse(&self) -> Result<Spanned<DeTable<'_>>, ConfigError> {
+    pub(super) fn parse(&self) -> Result<Spanned<DeTable<'_>>, StoreError> {
         DeTable::parse(&self.text).map_err(|error| {
             let offset = error.span().map_or(0, |span| span.start);
-            ConfigError::invalid(&self.place(offset), escape(error.message().as_bytes()))
+            self.place(offset).invalid(escape(error.message().as_bytes()))
         })
     }
 
@@ -109,11 +122,10 @@ impl<'a> Table<'a> {
 
     /// Returns the value of a key.
     pub(super) fn value(&self, key: &'static str) -> Option<Value<'a>> {
-        let value = self.table.get(key)?;
         Some(Value {
             file: self.file,
             key,
-            value,
+            value: self.table.get(key)?,
         })
     }
 
@@ -133,12 +145,27 @@ impl<'a> Table<'a> {
     }
 
     /// Returns a boolean value, `false` by default.
-    pub(super) fn flag(&self, key: &'static str) -> Result<bool, ConfigError> {
-        Ok(self
-            .value(key)
-            .map(|value| value.boolean())
-            .transpose()?
-            .unwrap_or(false))
+    pub(super) fn flag(&self, key: &'static str) -> Result<bool, StoreError> {
+        self.value(key).map_or(Ok(false), |value| value.boolean())
+    }
+
+    /// Returns a string that is not empty, with its value.
+    pub(super) fn text(&self, key: &'static str) -> Result<Option<(&'a str, Value<'a>)>, StoreError> {
+        let Some(value) = self.value(key) else { return Ok(None) };
+        let text = value.string()?;
+        Ok((!text.is_empty()).then_some((text, value)))
+    }
+
+    /// Returns the items of a list, none by default.
+    pub(super) fn list(&self, key: &'static str) -> Result<Vec<Value<'a>>, StoreError> {
+        self.value(key).map_or(Ok(Vec::new()), |value| value.list())
+    }
+
+    /// Reports a key that other tools read and this one does not.
+    pub(super) fn warn_of_proxy(&self) {
+        if let Some(value) = self.value("proxy") {
+            tracing::warn!(place = %value.place(), "the key `proxy` is ignored: proxies are configured in the environment");
+        }
     }
 }
 
@@ -157,71 +184,61 @@ impl<'a> Value<'a> {
     }
 
     /// Returns an error about the value. `reason` must not quote a possible secret.
-    pub(super) fn invalid(&self, reason: impl std::fmt::Display) -> ConfigError {
-        ConfigError::invalid(&self.place(), format!("`{}`: {reason}", self.key))
+    pub(super) fn invalid(&self, reason: impl fmt::Display) -> StoreError {
+        self.place().invalid(format!("`{}`: {reason}", self.key))
+    }
+
+    /// Returns the items, if they are not too many.
+    pub(super) fn bounded<T>(&self, items: Vec<T>, limit: usize) -> Result<Vec<T>, StoreError> {
+        if items.len() > limit {
+            return Err(self.invalid(format!("there are more than {limit}")));
+        }
+        Ok(items)
     }
 
     /// Returns the value as a string.
-    pub(super) fn string(&self) -> Result<&'a str, ConfigError> {
-        match self.value.get_ref() {
-            DeValue::String(text) => Ok(text.as_ref()),
-            other => Err(self.mismatch("a string", other)),
-        }
+    pub(super) fn string(&self) -> Result<&'a str, StoreError> {
+        self.value.get_ref().as_str().ok_or_else(|| self.mismatch("a string"))
     }
 
     /// Returns the value as a boolean.
-    pub(super) fn boolean(&self) -> Result<bool, ConfigError> {
-        match self.value.get_ref() {
-            DeValue::Boolean(value) => Ok(*value),
-            other => Err(self.mismatch("true or false", other)),
-        }
+    pub(super) fn boolean(&self) -> Result<bool, StoreError> {
+        let value = self.value.get_ref().as_bool();
+        value.ok_or_else(|| self.mismatch("true or false"))
     }
 
     /// Returns the value as a list.
-    pub(super) fn list(&self) -> Result<Vec<Value<'a>>, ConfigError> {
-        match self.value.get_ref() {
-            DeValue::Array(list) => Ok(self.members(list)),
-            other => Err(self.mismatch("a list", other)),
-        }
+    pub(super) fn list(&self) -> Result<Vec<Value<'a>>, StoreError> {
+        self.members().ok_or_else(|| self.mismatch("a list"))
     }
 
     /// Returns the items of a list, or a single value as a list of itself.
     pub(super) fn one_or_list(&self) -> Vec<Value<'a>> {
-        match self.value.get_ref() {
-            DeValue::Array(list) => self.members(list),
-            _ => vec![*self],
-        }
+        self.members().unwrap_or_else(|| vec![*self])
     }
 
     /// Returns `true` if the value is a list.
     pub(super) fn is_list(&self) -> bool {
-        matches!(self.value.get_ref(), DeValue::Array(_))
+        self.value.get_ref().is_array()
     }
 
     /// Returns the value as a table.
-    pub(super) fn table(&self) -> Result<Table<'a>, ConfigError> {
-        match self.value.get_ref() {
-            DeValue::Table(table) => Ok(Table {
-                file: self.file,
-                table,
-                offset: self.value.span().start,
-            }),
-            other => Err(self.mismatch("a table", other)),
-        }
+    pub(super) fn table(&self) -> Result<Table<'a>, StoreError> {
+        let table = self.value.get_ref().as_table();
+        Ok(Table {
+            file: self.file,
+            table: table.ok_or_else(|| self.mismatch("a table"))?,
+            offset: self.value.span().start,
+        })
     }
 
-    fn members(&self, list: &'a DeArray<'a>) -> Vec<Value<'a>> {
-        list.iter()
-            .map(|value| Value {
-                file: self.file,
-                key: self.key,
-                value,
-            })
-            .collect()
+    fn members(&self) -> Option<Vec<Value<'a>>> {
+        let list = self.value.get_ref().as_array()?;
+        Some(list.iter().map(|value| Value { value, ..*self }).collect())
     }
 
-    fn mismatch(&self, expected: &str, found: &DeValue<'_>) -> ConfigError {
-        let found = match found {
+    fn mismatch(&self, expected: &str) -> StoreError {
+        let found = match self.value.get_ref() {
             DeValue::String(_) => "a string",
             DeValue::Integer(_) | DeValue::Float(_) => "a number",
             DeValue::Boolean(_) => "true or false",

@@ -6,11 +6,11 @@ use std::time::Duration;
 use reqwest::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use url::Url;
 
-use super::document::{File, Table, Value};
+use super::document::{File, Place, Table, Value};
 use super::duration;
 use super::endpoint::{EndpointTls, Header, STANDARD_ROOT, Scheme};
-use super::error::{ConfigError, Place};
 use crate::model::is_registry;
+use crate::store::StoreError;
 
 /// Limit on the hosts of one file. Each may cost a request before the upstream is tried.
 const MAX_HOSTS: usize = 64;
@@ -62,7 +62,7 @@ pub(super) struct Capabilities {
 }
 
 /// Finds and reads the file for a registry.
-pub(super) fn read(directories: &[PathBuf], registry: &str) -> Result<Option<HostsFile>, ConfigError> {
+pub(super) fn read(directories: &[PathBuf], registry: &str) -> Result<Option<HostsFile>, StoreError> {
     let mut own = Vec::new();
     if let Some((host, port)) = registry.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) {
         own.push(format!("{host}_{port}_"));
@@ -81,16 +81,12 @@ pub(super) fn read(directories: &[PathBuf], registry: &str) -> Result<Option<Hos
 }
 
 /// Parses a file.
-pub(super) fn parse(file: &File) -> Result<HostsFile, ConfigError> {
+pub(super) fn parse(file: &File) -> Result<HostsFile, StoreError> {
     let parsed = file.parse()?;
     let root = file.root(&parsed);
     let mut hosts = Vec::new();
     if let Some(value) = root.value("host") {
-        let entries = value.table()?.entries("host");
-        if entries.len() > MAX_HOSTS {
-            return Err(value.invalid(format!("there are more than {MAX_HOSTS}")));
-        }
-        for (address, value) in entries {
+        for (address, value) in value.bounded(value.table()?.entries("host"), MAX_HOSTS)? {
             let table = value.table()?;
             // Without `capabilities` containerd would also push to the host. ocitect never pushes to a mirror by
             // default.
@@ -102,28 +98,19 @@ pub(super) fn parse(file: &File) -> Result<HostsFile, ConfigError> {
             hosts.push(parse_host(&table, Some((address, value)), unsaid)?);
         }
     }
-    let server = root
-        .value("server")
-        .map(|value| Ok((value.string()?, value)))
-        .transpose()?;
     let unsaid = Capabilities {
         pull: true,
         resolve: true,
         push: true,
     };
-    let server = parse_host(&root, server.filter(|(address, _)| !address.is_empty()), unsaid)?;
     Ok(HostsFile {
         path: file.path().to_owned(),
         hosts,
-        server,
+        server: parse_host(&root, root.text("server")?, unsaid)?,
     })
 }
 
-fn parse_host(
-    table: &Table<'_>,
-    address: Option<(&str, Value<'_>)>,
-    unsaid: Capabilities,
-) -> Result<Host, ConfigError> {
+fn parse_host(table: &Table<'_>, address: Option<(&str, Value<'_>)>, unsaid: Capabilities) -> Result<Host, StoreError> {
     let tls = EndpointTls {
         skip_verify: table.flag("skip_verify")?,
         ca_files: parse_paths(table, "ca")?,
@@ -143,24 +130,17 @@ fn parse_host(
             Some(address)
         }
     };
-    if let Some(value) = table.value("proxy") {
-        tracing::warn!(place = %value.place(), "the key `proxy` is ignored: proxies are configured in the environment");
-    }
-    let connect_timeout = match table.value("dial_timeout") {
-        Some(value) if !value.string()?.is_empty() => Some(
-            duration::parse(value.string()?)
-                .ok_or_else(|| value.invalid("expected a duration of up to a day, such as 30s or 1m30s"))?,
-        ),
-        _ => None,
+    table.warn_of_proxy();
+    let timeout = |(text, value): (&str, Value<'_>)| {
+        duration::parse(text).ok_or_else(|| value.invalid("expected a duration of up to a day, such as 30s or 1m30s"))
     };
-    let capabilities = parse_capabilities(table, unsaid)?;
     Ok(Host {
         address,
         place,
-        capabilities,
+        connect_timeout: table.text("dial_timeout")?.map(timeout).transpose()?,
+        capabilities: parse_capabilities(table, unsaid)?,
         tls,
         headers: parse_headers(table)?,
-        connect_timeout,
     })
 }
 
@@ -225,12 +205,8 @@ fn split_path(path: &str, overrides_path: bool) -> (String, String) {
     }
 }
 
-fn parse_capabilities(table: &Table<'_>, unsaid: Capabilities) -> Result<Capabilities, ConfigError> {
-    let list = table
-        .value("capabilities")
-        .map(|value| value.list())
-        .transpose()?
-        .unwrap_or_default();
+fn parse_capabilities(table: &Table<'_>, unsaid: Capabilities) -> Result<Capabilities, StoreError> {
+    let list = table.list("capabilities")?;
     if list.is_empty() {
         return Ok(unsaid);
     }
@@ -252,16 +228,18 @@ fn parse_capabilities(table: &Table<'_>, unsaid: Capabilities) -> Result<Capabil
     Ok(capabilities)
 }
 
-fn parse_paths(table: &Table<'_>, key: &'static str) -> Result<Vec<PathBuf>, ConfigError> {
+fn parse_paths(table: &Table<'_>, key: &'static str) -> Result<Vec<PathBuf>, StoreError> {
     let Some(value) = table.value(key) else {
         return Ok(Vec::new());
     };
-    let list = bounded(&value)?;
-    list.iter().map(|value| Ok(beside(table, value.string()?))).collect()
+    bounded(&value)?
+        .iter()
+        .map(|value| Ok(beside(table, value.string()?)))
+        .collect()
 }
 
 /// Parses the first entry of `client`: the path of certificate and key in one file, or a pair of paths.
-fn parse_identity(table: &Table<'_>) -> Result<Option<(PathBuf, PathBuf)>, ConfigError> {
+fn parse_identity(table: &Table<'_>) -> Result<Option<(PathBuf, PathBuf)>, StoreError> {
     let Some(value) = table.value("client") else {
         return Ok(None);
     };
@@ -282,7 +260,7 @@ fn parse_identity(table: &Table<'_>) -> Result<Option<(PathBuf, PathBuf)>, Confi
     Ok(identities.into_iter().next())
 }
 
-fn parse_headers(table: &Table<'_>) -> Result<Vec<Header>, ConfigError> {
+fn parse_headers(table: &Table<'_>) -> Result<Vec<Header>, StoreError> {
     let Some(value) = table.value("header") else {
         return Ok(Vec::new());
     };
@@ -302,18 +280,11 @@ fn parse_headers(table: &Table<'_>) -> Result<Vec<Header>, ConfigError> {
             });
         }
     }
-    if headers.len() > MAX_ITEMS {
-        return Err(value.invalid(format!("there are more than {MAX_ITEMS}")));
-    }
-    Ok(headers)
+    value.bounded(headers, MAX_ITEMS)
 }
 
-fn bounded<'a>(value: &Value<'a>) -> Result<Vec<Value<'a>>, ConfigError> {
-    let list = value.one_or_list();
-    if list.len() > MAX_ITEMS {
-        return Err(value.invalid(format!("there are more than {MAX_ITEMS}")));
-    }
-    Ok(list)
+fn bounded<'a>(value: &Value<'a>) -> Result<Vec<Value<'a>>, StoreError> {
+    value.bounded(value.one_or_list(), MAX_ITEMS)
 }
 
 /// Resolves a path relative to the file.

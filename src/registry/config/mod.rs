@@ -7,7 +7,6 @@
 mod document;
 mod duration;
 mod endpoint;
-mod error;
 mod files;
 mod hosts_toml;
 mod prefix;
@@ -29,6 +28,6 @@ use crate::model::ShortNames;
 /// if the files cannot be read, the result is empty, and the error is reported at the first request to a registry.
 pub fn short_names(files: &ConfigFiles) -> ShortNames {
     Config::read(files, &BTreeSet::new())
-        .map(|config| config.short_names().clone())
+        .map(|config| config.short_names())
         .unwrap_or_default()
 }

@@ -3,17 +3,6 @@
 use crate::model::{Repository, Tag};
 use crate::registry::origin::canonical;
 
-/// A requested name, as prefixes are matched with it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Named<'a> {
-    /// The registry, by its canonical name.
-    pub(super) registry: &'a str,
-    /// The repository's path.
-    pub(super) path: &'a str,
-    /// `:TAG` or `@DIGEST`, if given.
-    pub(super) pin: Option<&'a str>,
-}
-
 /// The key `prefix`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Prefix {
@@ -23,9 +12,10 @@ pub(super) enum Prefix {
     Name(Location),
 }
 
-/// A registry, or a part of its names: the key `location`.
+/// A registry, or a part of its names: the key `location`, or a requested name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Location {
+    /// The registry, by its canonical name.
     pub(super) registry: String,
     /// Without slashes at both ends; empty for the whole registry.
     pub(super) path: String,
@@ -50,17 +40,17 @@ impl Prefix {
     }
 
     /// Returns the rest of the path if this is a prefix of the name that ends at a path component.
-    pub(super) fn rest_of<'a>(&self, name: &Named<'a>) -> Option<&'a str> {
+    pub(super) fn rest_of<'a>(&self, name: &'a Location) -> Option<&'a str> {
         match self {
             Self::Subdomains(domain) => {
                 let is_port = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
                 let host = match name.registry.rsplit_once(':') {
                     Some((host, port)) if is_port(port) => host,
-                    _ => name.registry,
+                    _ => &name.registry,
                 };
                 host.to_ascii_lowercase()
                     .ends_with(domain.as_str())
-                    .then_some(name.path)
+                    .then_some(&*name.path)
             }
             Self::Name(location) => location.rest_of(name),
         }
@@ -114,7 +104,7 @@ impl Location {
         parts.join("/").parse().ok()
     }
 
-    fn rest_of<'a>(&self, name: &Named<'a>) -> Option<&'a str> {
+    fn rest_of<'a>(&self, name: &'a Location) -> Option<&'a str> {
         if self.registry != name.registry {
             return None;
         }
@@ -125,7 +115,7 @@ impl Location {
         };
         match &self.pin {
             None => Some(rest),
-            Some(pin) => (rest.is_empty() && name.pin == Some(pin.as_str())).then_some(rest),
+            Some(pin) => (rest.is_empty() && name.pin.as_ref() == Some(pin)).then_some(rest),
         }
     }
 

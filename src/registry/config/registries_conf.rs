@@ -5,11 +5,11 @@ use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::document::{File, Table, Value};
-use super::error::{ConfigError, Place};
+use super::document::{File, Place, Table, Value};
 use super::files::ConfigFiles;
-use super::prefix::{Location, Named, Prefix};
-use crate::model::{Repository, ShortNames, escape};
+use super::prefix::{Location, Prefix};
+use crate::model::{Repository, ShortNames, escape, escape_path};
+use crate::store::StoreError;
 
 /// Limit on the drop-in files of one directory. Systems have a handful.
 const MAX_DROP_INS: usize = 1000;
@@ -17,12 +17,14 @@ const MAX_DROP_INS: usize = 1000;
 /// Limit on the mirrors of one table. Each may cost a request before the upstream is tried.
 const MAX_MIRRORS: usize = 64;
 
-/// The merged files.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// The contents of one file, or of several merged files.
+#[derive(Debug, Default)]
 pub(super) struct RegistriesConf {
     registries: Vec<Registry>,
-    /// `[aliases]` and `unqualified-search-registries`.
-    pub(super) short_names: ShortNames,
+    /// `unqualified-search-registries`.
+    search: Option<Vec<String>>,
+    /// `None` deletes an alias.
+    aliases: BTreeMap<String, Option<Repository>>,
 }
 
 /// A `[[registry]]` table.
@@ -58,15 +60,15 @@ pub(super) enum MirrorPulls {
 impl RegistriesConf {
     /// Reads the files: the configured one, or else the user's or the system's with its drop-in files, the system's
     /// first.
-    pub(super) fn read(files: &ConfigFiles) -> Result<Self, ConfigError> {
-        let mut merged = Layer::default();
+    pub(super) fn read(files: &ConfigFiles) -> Result<Self, StoreError> {
         if let Some(path) = &files.registries_conf {
-            let file = File::read(path)?.ok_or_else(|| ConfigError::Read {
-                path: path.clone(),
-                cause: io::Error::from(io::ErrorKind::NotFound),
+            let file = File::read(path)?.ok_or_else(|| {
+                StoreError::malformed(escape_path(path), "no such file")
+                    .with_help("set CONTAINERS_REGISTRIES_CONF to a readable file, or unset it")
             })?;
-            return Ok(merged.over(Layer::parse(&file)?).finish());
+            return Self::parse(&file);
         }
+        let mut merged = Self::default();
         let main = |directory: &Option<PathBuf>| match directory {
             Some(directory) => File::read(&directory.join("registries.conf")),
             None => Ok(None),
@@ -81,21 +83,21 @@ impl RegistriesConf {
             }
         };
         if let Some(file) = main_file {
-            merged = merged.over(Layer::parse(&file)?);
+            merged = merged.over(Self::parse(&file)?);
         }
         for directory in directories.into_iter().flatten() {
             for path in drop_ins(&directory.join("registries.conf.d"))? {
                 // A file may have been removed since it was listed.
                 if let Some(file) = File::read(&path)? {
-                    merged = merged.over(Layer::parse(&file)?);
+                    merged = merged.over(Self::parse(&file)?);
                 }
             }
         }
-        Ok(merged.finish())
+        Ok(merged)
     }
 
     /// Returns the table with the longest prefix of a name.
-    pub(super) fn table(&self, name: &Named<'_>) -> Option<&Registry> {
+    pub(super) fn table(&self, name: &Location) -> Option<&Registry> {
         let matching = self
             .registries
             .iter()
@@ -103,68 +105,13 @@ impl RegistriesConf {
         matching.max_by_key(|registry| registry.prefix.length())
     }
 
-    #[cfg(test)]
-    pub(super) fn parse(files: &[File]) -> Result<Self, ConfigError> {
-        let mut merged = Layer::default();
-        for file in files {
-            merged = merged.over(Layer::parse(file)?);
-        }
-        Ok(merged.finish())
-    }
-}
-
-/// Returns the `*.conf` files of a directory, sorted; none if the directory does not exist.
-fn drop_ins(directory: &Path) -> Result<Vec<PathBuf>, ConfigError> {
-    let failed = |cause| ConfigError::Read {
-        path: directory.to_owned(),
-        cause,
-    };
-    let entries = match std::fs::read_dir(directory) {
-        Ok(entries) => entries,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(Vec::new());
-        }
-        Err(error) => return Err(failed(error)),
-    };
-    let mut paths = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(failed)?.path();
-        if path.extension() == Some(OsStr::new("conf")) && !path.is_dir() {
-            paths.push(path);
-        }
-        if paths.len() > MAX_DROP_INS {
-            return Err(ConfigError::TooManyFiles {
-                path: directory.to_owned(),
-                limit: MAX_DROP_INS,
-            });
-        }
-    }
-    paths.sort();
-    Ok(paths)
-}
-
-/// The contents of one file, or of several merged files.
-#[derive(Default)]
-struct Layer {
-    registries: Vec<Registry>,
-    search: Option<Vec<String>>,
-    /// `None` deletes an alias.
-    aliases: BTreeMap<String, Option<Repository>>,
-}
-
-impl Layer {
-    fn parse(file: &File) -> Result<Self, ConfigError> {
+    pub(super) fn parse(file: &File) -> Result<Self, StoreError> {
         let parsed = file.parse()?;
         let root = file.root(&parsed);
         refuse_version_1(&root)?;
         check_short_name_mode(&root)?;
         let mut registries: Vec<Registry> = Vec::new();
-        for table in root
-            .value("registry")
-            .map(|value| value.list())
-            .transpose()?
-            .unwrap_or_default()
-        {
+        for table in root.list("registry")? {
             let registry = parse_registry(&table.table()?)?;
             // The first table of a file takes precedence, as with podman and skopeo.
             if !registries.iter().any(|known| known.prefix == registry.prefix) {
@@ -198,65 +145,72 @@ impl Layer {
         self
     }
 
-    fn finish(self) -> RegistriesConf {
-        let aliases = self
-            .aliases
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value?)))
-            .collect();
-        let short_names = ShortNames {
-            aliases,
-            registries: self.search.unwrap_or_default(),
-        };
-        RegistriesConf {
-            registries: self.registries,
-            short_names,
+    /// Returns `[aliases]` and `unqualified-search-registries`.
+    pub(super) fn short_names(&self) -> ShortNames {
+        let aliases = self.aliases.clone().into_iter();
+        ShortNames {
+            aliases: aliases.filter_map(|(name, value)| Some((name, value?))).collect(),
+            registries: self.search.clone().unwrap_or_default(),
         }
     }
 }
 
+/// Returns the `*.conf` files of a directory, sorted; none if the directory does not exist.
+fn drop_ins(directory: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let failed = |cause| StoreError::io("read", directory, cause);
+    let entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(failed)?.path();
+        if path.extension() == Some(OsStr::new("conf")) && !path.is_dir() {
+            paths.push(path);
+        }
+        if paths.len() > MAX_DROP_INS {
+            let reason = format!("it has more than {MAX_DROP_INS} files");
+            return Err(StoreError::malformed(escape_path(directory), reason));
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
 /// Rejects version 1, which has lists below `[registries]`. Empty lists are ignored.
-fn refuse_version_1(root: &Table<'_>) -> Result<(), ConfigError> {
+fn refuse_version_1(root: &Table<'_>) -> Result<(), StoreError> {
     let Some(registries) = root.value("registries") else {
         return Ok(());
     };
     let table = registries.table()?;
     for part in ["search", "insecure", "block"] {
-        let Some(list) = table
-            .value(part)
-            .map(|part| part.table())
-            .transpose()?
-            .and_then(|part| part.value("registries"))
-        else {
-            continue;
-        };
-        if !list.list()?.is_empty() {
-            return Err(ConfigError::Invalid {
-                place: list.place(),
-                reason: format!("[registries.{part}] belongs to version 1 of this file, which is not supported"),
-                help: Some(
-                    "write it in version 2: unqualified-search-registries = [\"HOST\"], and [[registry]] tables with \
-                     location, insecure and blocked (containers-registries.conf(5))"
-                        .to_owned(),
-                ),
-            });
+        let Some(value) = table.value(part) else { continue };
+        let lists = value.table()?;
+        if let Some(list) = lists.value("registries")
+            && !list.list()?.is_empty()
+        {
+            let reason = format!("[registries.{part}] belongs to version 1 of this file, which is not supported");
+            return Err(list.place().invalid(reason).with_help(
+                "write it in version 2: unqualified-search-registries = [\"HOST\"], and [[registry]] tables with \
+                 location, insecure and blocked (containers-registries.conf(5))",
+            ));
         }
     }
     Ok(())
 }
 
 /// Checks the mode. Short names are always rejected, but an invalid mode is still an error.
-fn check_short_name_mode(root: &Table<'_>) -> Result<(), ConfigError> {
-    let Some(value) = root.value("short-name-mode") else {
-        return Ok(());
-    };
-    match value.string()? {
-        "" | "enforcing" | "permissive" | "disabled" => Ok(()),
-        _ => Err(value.invalid("expected enforcing, permissive or disabled")),
+fn check_short_name_mode(root: &Table<'_>) -> Result<(), StoreError> {
+    match root.text("short-name-mode")? {
+        None | Some(("enforcing" | "permissive" | "disabled", _)) => Ok(()),
+        Some((_, value)) => Err(value.invalid("expected enforcing, permissive or disabled")),
     }
 }
 
-fn parse_search(value: &Value<'_>) -> Result<Vec<String>, ConfigError> {
+fn parse_search(value: &Value<'_>) -> Result<Vec<String>, StoreError> {
     let host = |value: &Value<'_>| {
         let location = Location::parse(value.string()?).map_err(|reason| value.invalid(reason))?;
         if location.path.is_empty() {
@@ -269,7 +223,7 @@ fn parse_search(value: &Value<'_>) -> Result<Vec<String>, ConfigError> {
 }
 
 /// Returns the full name of an alias, or `None` for the empty one, which deletes it.
-fn parse_alias(value: &Value<'_>) -> Result<Option<Repository>, ConfigError> {
+fn parse_alias(value: &Value<'_>) -> Result<Option<Repository>, StoreError> {
     let text = value.string()?;
     if text.is_empty() {
         return Ok(None);
@@ -283,15 +237,16 @@ fn parse_alias(value: &Value<'_>) -> Result<Option<Repository>, ConfigError> {
     Ok(Some(full))
 }
 
-fn parse_registry(table: &Table<'_>) -> Result<Registry, ConfigError> {
+fn parse_registry(table: &Table<'_>) -> Result<Registry, StoreError> {
     let location = parse_location(table)?;
-    let prefix = match table.value("prefix") {
-        Some(value) if !value.string()?.is_empty() => {
-            Prefix::parse(value.string()?).map_err(|reason| value.invalid(reason))?
+    let prefix = match (table.text("prefix")?, &location) {
+        (Some((text, value)), _) => Prefix::parse(text).map_err(|reason| value.invalid(reason))?,
+        (None, Some(location)) => Prefix::Name(location.clone()),
+        (None, None) => {
+            return Err(table
+                .place()
+                .invalid("a [[registry]] table needs `prefix` or `location`"));
         }
-        _ => Prefix::Name(location.clone().ok_or_else(|| {
-            ConfigError::invalid(&table.place(), "a [[registry]] table needs `prefix` or `location`")
-        })?),
     };
     if let Some(value) = table.value("pull-from-mirror") {
         return Err(value.invalid("it is allowed only in [[registry.mirror]]"));
@@ -301,15 +256,12 @@ fn parse_registry(table: &Table<'_>) -> Result<Registry, ConfigError> {
     let mirrors = match table.value("mirror") {
         None => Vec::new(),
         Some(value) => {
-            let list = value.list()?;
-            if list.len() > MAX_MIRRORS {
-                return Err(value.invalid(format!("there are more than {MAX_MIRRORS}")));
-            }
+            let list = value.bounded(value.list()?, MAX_MIRRORS)?;
             let mirror = |value: &Value<'_>| parse_mirror(&value.table()?, by_digest_only);
             list.iter().map(mirror).collect::<Result<_, _>>()?
         }
     };
-    warn_of_proxy(table);
+    table.warn_of_proxy();
     let registry = Registry {
         insecure: table.flag("insecure")?,
         blocked: if table.flag("blocked")? {
@@ -326,25 +278,20 @@ fn parse_registry(table: &Table<'_>) -> Result<Registry, ConfigError> {
     Ok(registry)
 }
 
-fn parse_mirror(table: &Table<'_>, by_digest_only: bool) -> Result<Mirror, ConfigError> {
-    let location = parse_location(table)?
-        .ok_or_else(|| ConfigError::invalid(&table.place(), "a [[registry.mirror]] table needs `location`"))?;
-    let pulls = match table.value("pull-from-mirror") {
-        Some(value) if !value.string()?.is_empty() => {
-            if by_digest_only {
-                return Err(value.invalid("the registry's table sets `mirror-by-digest-only`: remove one of them"));
-            }
-            match value.string()? {
-                "all" => MirrorPulls::All,
-                "digest-only" => MirrorPulls::DigestOnly,
-                "tag-only" => MirrorPulls::TagOnly,
-                _ => return Err(value.invalid("expected all, digest-only or tag-only")),
-            }
+fn parse_mirror(table: &Table<'_>, by_digest_only: bool) -> Result<Mirror, StoreError> {
+    let location =
+        parse_location(table)?.ok_or_else(|| table.place().invalid("a [[registry.mirror]] table needs `location`"))?;
+    let pulls = match table.text("pull-from-mirror")? {
+        Some((_, value)) if by_digest_only => {
+            return Err(value.invalid("the registry's table sets `mirror-by-digest-only`: remove one of them"));
         }
-        _ if by_digest_only => MirrorPulls::DigestOnly,
-        _ => MirrorPulls::All,
+        None if by_digest_only => MirrorPulls::DigestOnly,
+        None | Some(("all", _)) => MirrorPulls::All,
+        Some(("digest-only", _)) => MirrorPulls::DigestOnly,
+        Some(("tag-only", _)) => MirrorPulls::TagOnly,
+        Some((_, value)) => return Err(value.invalid("expected all, digest-only or tag-only")),
     };
-    warn_of_proxy(table);
+    table.warn_of_proxy();
     Ok(Mirror {
         location,
         insecure: table.flag("insecure")?,
@@ -352,17 +299,13 @@ fn parse_mirror(table: &Table<'_>, by_digest_only: bool) -> Result<Mirror, Confi
     })
 }
 
-fn parse_location(table: &Table<'_>) -> Result<Option<Location>, ConfigError> {
-    match table.value("location") {
-        Some(value) if !value.string()?.is_empty() => Location::parse(value.string()?)
-            .map(Some)
-            .map_err(|reason| value.invalid(reason)),
-        _ => Ok(None),
-    }
+fn parse_location(table: &Table<'_>) -> Result<Option<Location>, StoreError> {
+    let location = |(text, value): (&str, Value<'_>)| Location::parse(text).map_err(|reason| value.invalid(reason));
+    table.text("location")?.map(location).transpose()
 }
 
 /// Checks tags and digests. In a prefix they select a table; they are not rewritten.
-fn check_pins(registry: &Registry) -> Result<(), ConfigError> {
+fn check_pins(registry: &Registry) -> Result<(), StoreError> {
     let pin = match &registry.prefix {
         Prefix::Name(name) => &name.pin,
         Prefix::Subdomains(_) => &None,
@@ -375,12 +318,6 @@ fn check_pins(registry: &Registry) -> Result<(), ConfigError> {
         Ok(())
     } else {
         let reason = "`prefix` and `location` differ in tag or digest, which cannot be rewritten";
-        Err(ConfigError::invalid(&registry.place, reason))
-    }
-}
-
-fn warn_of_proxy(table: &Table<'_>) {
-    if let Some(value) = table.value("proxy") {
-        tracing::warn!(place = %value.place(), "the key `proxy` is ignored: proxies are configured in the environment");
+        Err(registry.place.invalid(reason))
     }
 }

@@ -4,16 +4,17 @@
 //! the endpoints is: mirrors of `registries.conf`, hosts of `hosts.toml`, the upstream.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use super::document::Place;
 use super::endpoint::{Endpoint, EndpointTls, RepositoryEndpoint, Scheme};
-use super::error::{ConfigError, Place};
 use super::files::ConfigFiles;
 use super::hosts_toml::{self, Address, Capabilities, Host, HostsFile};
-use super::prefix::{Location, Named};
+use super::prefix::Location;
 use super::registries_conf::{MirrorPulls, RegistriesConf, Registry};
-use crate::model::{Repository, Selector, ShortNames};
+use crate::model::{Repository, Selector, ShortNames, escape_path, locked};
 use crate::registry::origin::{Locality, canonical, endpoint, locality};
+use crate::store::StoreError;
 
 /// The kind of request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,10 +62,9 @@ pub(in crate::registry) struct Config {
 impl Config {
     /// Reads `registries.conf` and its drop-in files. `plain_http` are the registries (`HOST[:PORT]`) that use plain
     /// HTTP whatever the files say.
-    pub(in crate::registry) fn read(files: &ConfigFiles, plain_http: &BTreeSet<String>) -> Result<Self, ConfigError> {
-        let conf = RegistriesConf::read(files)?;
+    pub(in crate::registry) fn read(files: &ConfigFiles, plain_http: &BTreeSet<String>) -> Result<Self, StoreError> {
         Ok(Self {
-            conf,
+            conf: RegistriesConf::read(files)?,
             files: files.clone(),
             plain_http: plain_http.clone(),
             hosts: Mutex::default(),
@@ -77,24 +77,23 @@ impl Config {
         &self,
         repository: &Repository,
         action: Action<'_>,
-    ) -> Result<Vec<RepositoryEndpoint>, ConfigError> {
-        let pin = action.pin();
+    ) -> Result<Vec<RepositoryEndpoint>, StoreError> {
         let registry = canonical(repository.registry());
-        let name = Named {
-            registry,
-            path: repository.path(),
-            pin: pin.as_deref(),
+        let name = Location {
+            registry: registry.to_owned(),
+            path: repository.path().to_owned(),
+            pin: action.pin(),
         };
         let mut endpoints = Vec::new();
         let mut upstream = rename(repository, registry);
         let mut is_insecure = false;
         if let Some(table) = self.conf.table(&name) {
             if let Some(place) = &table.blocked {
-                let name = format!("{repository}{}", pin.unwrap_or_default());
-                return Err(ConfigError::Blocked {
-                    name,
-                    place: place.clone(),
-                });
+                let path = escape_path(&place.path);
+                let name = format!("{repository}{}", name.pin.unwrap_or_default());
+                let reason = format!("it is blocked by the key `blocked` at {place}");
+                let help = format!("use another image, or remove the key `blocked` from {path}");
+                return Err(StoreError::malformed(name, reason).with_help(help));
             }
             let rest = table.prefix.rest_of(&name).unwrap_or_default();
             if action != Action::Push {
@@ -111,11 +110,11 @@ impl Config {
     }
 
     /// Returns a registry's host, without a repository, for a login.
-    pub(in crate::registry) fn endpoint(&self, registry: &str) -> Result<Endpoint, ConfigError> {
+    pub(in crate::registry) fn endpoint(&self, registry: &str) -> Result<Endpoint, StoreError> {
         let registry = canonical(registry);
-        let table = self.conf.table(&Named {
-            registry,
-            path: "",
+        let table = self.conf.table(&Location {
+            registry: registry.to_owned(),
+            path: String::new(),
             pin: None,
         });
         let endpoint = self.host(registry, table.is_some_and(|table| table.insecure));
@@ -124,8 +123,8 @@ impl Config {
     }
 
     /// Returns the full names of short names.
-    pub(in crate::registry) fn short_names(&self) -> &ShortNames {
-        &self.conf.short_names
+    pub(in crate::registry) fn short_names(&self) -> ShortNames {
+        self.conf.short_names()
     }
 
     fn mirrors(
@@ -134,7 +133,7 @@ impl Config {
         rest: &str,
         upstream: &str,
         action: Action<'_>,
-    ) -> Result<Vec<RepositoryEndpoint>, ConfigError> {
+    ) -> Result<Vec<RepositoryEndpoint>, StoreError> {
         let is_asked = |pulls: MirrorPulls| match pulls {
             MirrorPulls::All => true,
             MirrorPulls::DigestOnly => action.is_by_digest(),
@@ -164,14 +163,9 @@ impl Config {
         } else {
             Scheme::Https
         };
-        let tls = EndpointTls {
-            skip_verify: is_insecure,
-            ..EndpointTls::default()
-        };
-        Endpoint {
-            tls,
-            ..Endpoint::new(registry, scheme)
-        }
+        let mut endpoint = Endpoint::new(registry, scheme);
+        endpoint.tls.skip_verify = is_insecure;
+        endpoint
     }
 
     /// Returns the endpoints for the upstream after `hosts.toml`.
@@ -180,7 +174,7 @@ impl Config {
         upstream: &Repository,
         own_host: Endpoint,
         action: Action<'_>,
-    ) -> Result<Vec<RepositoryEndpoint>, ConfigError> {
+    ) -> Result<Vec<RepositoryEndpoint>, StoreError> {
         let own = |host: Endpoint| RepositoryEndpoint {
             host,
             repository: upstream.clone(),
@@ -209,17 +203,9 @@ impl Config {
             // A push goes to one host only: the content must be where pulls look for it.
             endpoints.truncate(1);
         }
-        match endpoints.last_mut() {
-            None => Err(ConfigError::NoHost {
-                name: upstream.to_string(),
-                is_push: action == Action::Push,
-                path: file.path.clone(),
-            }),
-            Some(last) => {
-                last.is_mirror = false;
-                Ok(endpoints)
-            }
-        }
+        let last = endpoints.last_mut().ok_or_else(|| no_host(upstream, action, &file))?;
+        last.is_mirror = false;
+        Ok(endpoints)
     }
 
     fn endpoint_at(
@@ -227,7 +213,7 @@ impl Config {
         host: &Host,
         address: &Address,
         upstream: &Repository,
-    ) -> Result<RepositoryEndpoint, ConfigError> {
+    ) -> Result<RepositoryEndpoint, StoreError> {
         let registry = canonical(&address.registry);
         let scheme = if self.plain_http.contains(registry) {
             Scheme::Http
@@ -239,7 +225,7 @@ impl Config {
             ..Endpoint::new(registry, scheme)
         };
         let name = format!("{registry}/{}{}", address.path, upstream.path());
-        let too_long = |_| ConfigError::invalid(&host.place, format!("{name} is too long for a repository name"));
+        let too_long = |_| host.place.invalid(format!("{name} is too long for a repository name"));
         let repository = name.parse().map_err(too_long)?;
         let is_other = registry != upstream.registry();
         let namespace = is_other.then(|| upstream.registry().to_owned());
@@ -251,8 +237,8 @@ impl Config {
         })
     }
 
-    fn hosts_file(&self, registry: &str) -> Result<Option<Arc<HostsFile>>, ConfigError> {
-        let mut known = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+    fn hosts_file(&self, registry: &str) -> Result<Option<Arc<HostsFile>>, StoreError> {
+        let mut known = locked(&self.hosts);
         if let Some(file) = known.get(registry) {
             return Ok(file.clone());
         }
@@ -283,9 +269,19 @@ fn rename(repository: &Repository, registry: &str) -> Repository {
         .unwrap_or_else(|_| repository.clone())
 }
 
-fn rewritten(location: &Location, rest: &str, place: &Place) -> Result<Repository, ConfigError> {
+fn rewritten(location: &Location, rest: &str, place: &Place) -> Result<Repository, StoreError> {
     location.join(rest).ok_or_else(|| {
-        let reason = format!("\"{rest}\" below this table's location is not a valid repository name");
-        ConfigError::invalid(place, reason)
+        place.invalid(format!(
+            "\"{rest}\" below this table's location is not a valid repository name"
+        ))
     })
+}
+
+fn no_host(upstream: &Repository, action: Action<'_>, file: &HostsFile) -> StoreError {
+    let (verb, help) = match action {
+        Action::Push => ("pushing to", "add the capability \"push\" to the upstream or a host"),
+        _ => ("pulling", "add the capabilities \"pull\" and \"resolve\" to a host"),
+    };
+    let reason = format!("none of its hosts is allowed for {verb} {upstream}");
+    StoreError::malformed(escape_path(&file.path), reason).with_help(help)
 }

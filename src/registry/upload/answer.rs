@@ -53,38 +53,34 @@ impl Step {
     }
 }
 
-/// How a request failed.
-pub(super) enum UploadError {
-    /// The source failed: no retry.
-    Source(StoreError),
-    /// No reply, or a transient one. `is_loss` if the connection, or a proxy, failed to transfer the body.
-    Interrupted { request_error: RequestError, is_loss: bool },
-    /// 401: the token expired in transit, and was renewed.
-    TokenEnded(StoreError),
-    /// The registry does not support such a request.
-    Refused {
-        step: Step,
-        status: StatusCode,
-        error: StoreError,
-    },
-    /// The registry has other content than it was sent, or lost it: another session is tried once.
-    Doubtful(StoreError),
-    /// A permanent refusal.
-    Final(StoreError),
+/// A failed request of an upload.
+pub(super) struct UploadError {
+    pub(super) verdict: Verdict,
+    pub(super) request_error: RequestError,
 }
 
-/// The meaning of an error reply.
+impl From<StoreError> for UploadError {
+    /// Converts an error that ends the upload, such as one of the source.
+    fn from(error: StoreError) -> Self {
+        Self {
+            verdict: Verdict::Final,
+            request_error: error.into(),
+        }
+    }
+}
+
+/// The meaning of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// [`UploadError::Interrupted`]
+    /// No reply, or a transient one. `is_loss` if the connection, or a proxy, failed to transfer the body.
     Interrupted { is_loss: bool },
-    /// [`UploadError::TokenEnded`]
+    /// 401: the token expired in transit, and was renewed.
     TokenEnded,
-    /// [`UploadError::Refused`]
-    Refused,
-    /// [`UploadError::Doubtful`]
+    /// The registry does not support such a request.
+    Refused { step: Step, status: StatusCode },
+    /// The registry has other content than it was sent, or lost it: another session is tried once.
     Doubtful,
-    /// [`UploadError::Final`]
+    /// A permanent refusal.
     Final,
 }
 
@@ -100,8 +96,8 @@ pub(super) fn verdict(status: StatusCode, step: Step, offset: u64) -> Verdict {
         404 if step.is_chunk() && offset > 0 => Verdict::Doubtful,
         400 | 404 | 416 if step == Step::Close => Verdict::Doubtful,
         400 if step.closes() => Verdict::Doubtful,
-        404 | 405 | 411 | 413 | 415 | 416 | 501 if step != Step::Close => Verdict::Refused,
-        _ if refuses && !step.closes() => Verdict::Refused,
+        404 | 405 | 411 | 413 | 415 | 416 | 501 if step != Step::Close => Verdict::Refused { step, status },
+        _ if refuses && !step.closes() => Verdict::Refused { step, status },
         _ => Verdict::Final,
     }
 }
@@ -120,6 +116,13 @@ mod tests {
 
     fn verdict_of(status: u16, step: Step, offset: u64) -> Verdict {
         verdict(StatusCode::from_u16(status).unwrap(), step, offset)
+    }
+
+    fn refused(status: u16, step: Step) -> Verdict {
+        Verdict::Refused {
+            step,
+            status: StatusCode::from_u16(status).unwrap(),
+        }
     }
 
     #[test]
@@ -144,22 +147,22 @@ mod tests {
             let expected = if step.closes() {
                 Verdict::Final
             } else {
-                Verdict::Refused
+                refused(403, step)
             };
             assert_eq!(verdict_of(403, step, 0), expected, "{step:?}");
             let expected = if step.closes() {
                 Verdict::Doubtful
             } else {
-                Verdict::Refused
+                refused(400, step)
             };
             assert_eq!(verdict_of(400, step, 0), expected, "{step:?}");
             assert_eq!(verdict_of(307, step, 0), Verdict::Final, "{step:?}");
-            let expected = if step == Close {
-                Verdict::Final
-            } else {
-                Verdict::Refused
-            };
             for status in [405, 413, 501] {
+                let expected = if step == Close {
+                    Verdict::Final
+                } else {
+                    refused(status, step)
+                };
                 assert_eq!(verdict_of(status, step, 0), expected, "{status} {step:?}");
             }
         }
@@ -169,10 +172,10 @@ mod tests {
     fn a_session_that_is_gone_is_told_from_one_that_never_took_anything() {
         use Step::{Chunk, Close, LastChunk, Rest, Whole};
         for (step, offset, expected) in [
-            (Whole, 0, Verdict::Refused),
-            (Chunk, 0, Verdict::Refused),
-            (LastChunk, 0, Verdict::Refused),
-            (Rest, 7, Verdict::Refused),
+            (Whole, 0, refused(404, Whole)),
+            (Chunk, 0, refused(404, Chunk)),
+            (LastChunk, 0, refused(404, LastChunk)),
+            (Rest, 7, refused(404, Rest)),
             (Chunk, 7, Verdict::Doubtful),
             (LastChunk, 7, Verdict::Doubtful),
             (Close, 7, Verdict::Doubtful),

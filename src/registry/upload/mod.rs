@@ -16,7 +16,7 @@ mod session;
 
 use bytes::Bytes;
 use reqwest::StatusCode;
-use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderValue};
 use url::Url;
 
 use self::answer::{Step, UploadError, Verdict, is_done, verdict};
@@ -32,7 +32,7 @@ use super::request_error::RequestError;
 use super::retry::Backoff;
 use super::transport::{Connection, Payload, Reply};
 use crate::model::Descriptor;
-use crate::store::{Sink as _, Source, StoreError};
+use crate::store::{Source, StoreError};
 
 pub(super) use self::mode::UnsupportedModes;
 #[cfg(any(test, fuzzing))]
@@ -90,7 +90,7 @@ impl RegistryRepository {
             descriptor,
             buffer: ReplayBuffer::new(source, descriptor),
             journal: self.journal(descriptor).await?,
-            strategy: UploadStrategy::new(self.refusals().of(self.registry())),
+            strategy: UploadStrategy::new(self.client.refusals().of(self.registry())),
             backoff: self.backoff(),
             high_water: 0,
             ended_tokens: 0,
@@ -131,6 +131,7 @@ impl Upload<'_> {
         }
         self.journal.remove().await;
         self.repository
+            .client
             .refusals()
             .remember(self.repository.registry(), self.strategy.refused());
         Ok(())
@@ -192,7 +193,7 @@ impl Upload<'_> {
         self.strategy.mode().ok_or_else(|| {
             let all_refused = || {
                 self.repository
-                    .protocol_error(UPLOADING, "the registry refused every mode of uploading".to_owned())
+                    .protocol_error(UPLOADING, "the registry refused every mode of uploading")
             };
             self.refusal.take().unwrap_or_else(all_refused)
         })
@@ -207,7 +208,7 @@ impl Upload<'_> {
 
     /// Sends the bytes that the registry does not have yet, and has the blob stored.
     async fn send_rest(&mut self, session: &mut Session) -> Result<(), UploadError> {
-        self.buffer.seek(session.offset).await.map_err(UploadError::Source)?;
+        self.buffer.seek(session.offset).await?;
         let size_bytes = self.descriptor.size_bytes;
         let is_resumed = session.offset > 0;
         let step = match session.mode {
@@ -255,33 +256,26 @@ impl Upload<'_> {
         let handed = self.buffer.handed();
         session.sent = session.sent.max(handed);
         if let Some(failure) = self.buffer.take_failure() {
-            return Err(UploadError::Source(failure));
+            return Err(failure.into());
         }
-        let reply = sent.map_err(|request_error| UploadError::Interrupted {
+        let lost = |request_error| UploadError {
+            verdict: Verdict::Interrupted { is_loss: true },
             request_error,
-            is_loss: true,
-        })?;
+        };
+        let reply = sent.map_err(lost)?;
         if !is_done(reply.status()) {
             return Err(self.upload_error(session, step, reply).await);
         }
         if handed < until {
             let error = self
                 .repository
-                .protocol_error(UPLOADING, "the registry replied before everything was sent".to_owned());
-            let request_error = RequestError::new(error, true);
-            return Err(UploadError::Interrupted {
-                request_error,
-                is_loss: true,
-            });
+                .protocol_error(UPLOADING, "the registry replied before everything was sent");
+            return Err(lost(RequestError::new(error, true)));
         }
         if step.closes() {
-            return self.check_stored(&reply).await.map_err(UploadError::Final);
+            return Ok(self.check_stored(&reply).await?);
         }
-        let next = self
-            .repository
-            .next_location(&reply, UPLOADING)
-            .map_err(UploadError::Final)?;
-        if let Some(location) = next {
+        if let Some(location) = self.repository.next_location(&reply, UPLOADING)? {
             session.location = location;
         }
         // The reply's Range is ignored: some registries report the end of the first chunk, some the chunk's length.
@@ -291,54 +285,36 @@ impl Upload<'_> {
     }
 
     fn request(&self, session: &Session, step: Step, until: u64) -> Request {
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-        if step.is_ranged() {
-            let range = HeaderValue::from_str(&format!("{}-{}", session.offset, until - 1));
-            headers.insert(CONTENT_RANGE, range.expect("digits and a hyphen are a header's value"));
-        }
         let address = if step.closes() {
             session.closing_address(self.descriptor.digest)
         } else {
             session.location.clone()
         };
-        let payload = if session.offset < until {
+        let to = Destination::Address(address);
+        let mut request = Request::new(UPLOADING, step.method(), to, self.repository.push_scopes());
+        let headers = &mut request.headers;
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+        if step.is_ranged() {
+            let range = HeaderValue::from_str(&format!("{}-{}", session.offset, until - 1));
+            headers.insert(CONTENT_RANGE, range.expect("digits and a hyphen are a header's value"));
+        }
+        request.payload = if session.offset < until {
             Payload::Stream(self.buffer.body(until))
         } else {
             Payload::Bytes(Bytes::new())
         };
-        Request {
-            action: UPLOADING,
-            method: step.method(),
-            to: Destination::Address(address),
-            headers,
-            payload,
-            scopes: self.repository.push_scopes(),
+        if step.is_chunk() {
             // A connection may not survive more than one chunk.
-            connection: if step.is_chunk() {
-                Connection::Own
-            } else {
-                Connection::Shared
-            },
+            request.connection = Connection::Own;
         }
+        request
     }
 
     async fn upload_error(&self, session: &Session, step: Step, reply: Reply) -> UploadError {
-        let status = reply.status();
-        let repository = self.repository;
         let what = Some(format!("the upload of {}", self.descriptor.digest));
-        let verdict = verdict(status, step, session.offset);
-        let request_error = repository.request_error(reply, &step.method(), UPLOADING, what).await;
-        match verdict {
-            Verdict::Interrupted { is_loss } => UploadError::Interrupted { request_error, is_loss },
-            Verdict::TokenEnded => UploadError::TokenEnded(request_error.error),
-            Verdict::Refused => UploadError::Refused {
-                step,
-                status,
-                error: request_error.error,
-            },
-            Verdict::Doubtful => UploadError::Doubtful(request_error.error),
-            Verdict::Final => UploadError::Final(request_error.error),
+        UploadError {
+            verdict: verdict(reply.status(), step, session.offset),
+            request_error: self.repository.request_error(reply, what).await,
         }
     }
 
@@ -363,33 +339,40 @@ impl Upload<'_> {
         upload_error: UploadError,
         session: Session,
     ) -> Result<Option<Session>, StoreError> {
-        match upload_error {
-            UploadError::Source(error) | UploadError::Final(error) => {
-                self.give_up(session).await;
-                Err(error)
+        let UploadError { verdict, request_error } = upload_error;
+        match verdict {
+            Verdict::Interrupted { is_loss } => {
+                self.repository
+                    .wait(&mut self.backoff, UPLOADING, request_error)
+                    .await?;
+                self.recover(session, is_loss).await
             }
-            UploadError::Doubtful(error) => {
+            Verdict::Final => {
+                self.give_up(session).await;
+                Err(request_error.error)
+            }
+            Verdict::Doubtful => {
                 self.give_up(session).await;
                 if std::mem::replace(&mut self.was_doubtful, true) {
-                    return Err(error);
+                    return Err(request_error.error);
                 }
-                tracing::info!(%error, "restarting the upload");
+                tracing::info!(error = %request_error.error, "restarting the upload");
                 self.start().await.map(Some)
             }
-            UploadError::Refused { step, status, error } => {
-                tracing::info!(%error, ?step, "continuing the upload in another mode");
+            Verdict::Refused { step, status } => {
+                tracing::info!(error = %request_error.error, ?step, "continuing the upload in another mode");
                 self.resumes &= session.mode == UploadMode::Chunks || !step.is_ranged();
                 self.give_up(session).await;
                 if let Some(mode) = step.mode() {
                     self.strategy.refuse(mode, status);
-                    self.refusal.get_or_insert(error);
+                    self.refusal.get_or_insert(request_error.error);
                 }
                 self.start().await.map(Some)
             }
-            UploadError::TokenEnded(error) => {
+            Verdict::TokenEnded => {
                 self.ended_tokens += 1;
                 if self.ended_tokens > MAX_ENDED_TOKENS {
-                    return Err(error);
+                    return Err(request_error.error);
                 }
                 // A refused request stores nothing.
                 let session = Session {
@@ -397,16 +380,6 @@ impl Upload<'_> {
                     ..session
                 };
                 self.recover(session, false).await
-            }
-            UploadError::Interrupted { request_error, is_loss } => {
-                if !self
-                    .repository
-                    .pause(&mut self.backoff, UPLOADING, &request_error)
-                    .await
-                {
-                    return Err(request_error.given_up_after(self.backoff.tries()).error);
-                }
-                self.recover(session, is_loss).await
             }
         }
     }

@@ -6,9 +6,11 @@
 //! once it is confirmed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use reqwest::StatusCode;
+
+use crate::model::locked;
 
 /// Smallest chunk, in bytes: ECR accepts smaller parts only as the last one.
 const CHUNK_BYTES: u64 = 5 * 1024 * 1024;
@@ -63,7 +65,7 @@ impl UnsupportedModes {
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Refused>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 }
 

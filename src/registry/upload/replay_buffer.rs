@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use futures_util::Stream;
 use futures_util::stream::poll_fn as stream_of;
 use tokio_util::io::ReaderStream;
 
-use crate::model::Descriptor;
+use crate::model::{Descriptor, locked};
 use crate::registry::body::{PIECE_BYTES, Phase, Progress};
 use crate::registry::transport::PayloadStream;
 use crate::store::{Source, StoreError, VerifiedReader, open};
@@ -31,6 +31,7 @@ pub(super) struct ReplayBuffer<'a> {
 }
 
 /// State shared by the buffer and the body of the current request.
+#[derive(Default)]
 struct Shared {
     /// Counts the bodies: one that HTTP still holds after its request failed takes nothing from the next.
     generation: u64,
@@ -56,17 +57,9 @@ impl<'a> ReplayBuffer<'a> {
     /// Returns a buffer at the blob's first byte. The source is opened by [`ReplayBuffer::seek`].
     pub(super) fn new(source: &'a dyn Source, descriptor: &'a Descriptor) -> Self {
         let shared = Shared {
-            generation: 0,
             size_bytes: descriptor.size_bytes,
-            reader: None,
-            is_whole: false,
-            held: None,
-            window: VecDeque::new(),
-            window_bytes: 0,
             limit_bytes: REPLAY_WINDOW_BYTES,
-            end: 0,
-            next: 0,
-            failure: None,
+            ..Shared::default()
         };
         Self {
             source,
@@ -141,7 +134,7 @@ impl<'a> ReplayBuffer<'a> {
 
 /// A poisoned lock holds no partial change: nothing in here panics.
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner)
+    locked(&shared)
 }
 
 /// The body of one request.

@@ -16,7 +16,7 @@ use crate::registry::client::{Destination, Request};
 use crate::registry::origin::{query_value, upload_location};
 use crate::registry::redact;
 use crate::registry::retry::Backoff;
-use crate::registry::transport::{Connection, Payload, Reply};
+use crate::registry::transport::{Payload, Reply};
 use crate::store::StoreError;
 
 /// The smallest chunk that a registry accepts (distribution-spec, "Pushing a blob in chunks").
@@ -71,19 +71,12 @@ impl Session {
 impl RegistryRepository {
     /// Starts a session, with the remaining tries of the upload.
     pub(super) async fn start_session(&self, mode: UploadMode, backoff: &mut Backoff) -> Result<Session, StoreError> {
-        let request = Request {
-            action: STARTING,
-            method: Method::POST,
-            to: Destination::Path(format!("{}/blobs/uploads/", self.repository.path())),
-            headers: HeaderMap::new(),
-            payload: Payload::Bytes(Bytes::new()),
-            scopes: self.push_scopes(),
-            connection: Connection::Shared,
-        };
+        let mut request = self.request(STARTING, Method::POST, "blobs/uploads/", self.push_scopes());
+        request.payload = Payload::Bytes(Bytes::new());
         let reply = self.send_within(backoff, request).await?;
         if reply.status() != StatusCode::ACCEPTED {
             let what = Some("the repository".to_owned());
-            return Err(self.failure(reply, &Method::POST, STARTING, what).await);
+            return Err(self.failure(reply, what).await);
         }
         let location = self.location(&reply)?;
         let chunk_min_bytes = text(reply.headers(), &CHUNK_MIN_LENGTH).and_then(|text| text.trim().parse().ok());
@@ -100,15 +93,8 @@ impl RegistryRepository {
         session: &Session,
         backoff: &mut Backoff,
     ) -> Result<Option<Session>, StoreError> {
-        let request = Request {
-            action: ASKING,
-            method: Method::GET,
-            to: Destination::Address(session.location.clone()),
-            headers: HeaderMap::new(),
-            payload: Payload::Empty,
-            scopes: self.push_scopes(),
-            connection: Connection::Shared,
-        };
+        let to = Destination::Address(session.location.clone());
+        let request = Request::new(ASKING, Method::GET, to, self.push_scopes());
         let reply = self.send_within(backoff, request).await?;
         let range = text(reply.headers(), &RANGE);
         let Some(offset) = range
@@ -123,27 +109,18 @@ impl RegistryRepository {
         let Ok(Some(location)) = self.next_location(&reply, ASKING) else {
             return Ok(None);
         };
-        let mode = session.mode;
-        let chunk_min_bytes = session.chunk_min_bytes;
         Ok(Some(Session {
             offset,
             sent: offset,
-            chunk_min_bytes,
-            ..Session::new(location, mode)
+            chunk_min_bytes: session.chunk_min_bytes,
+            ..Session::new(location, session.mode)
         }))
     }
 
     /// Cancels a session. The registry's reply is ignored.
     pub(super) async fn abort_session(&self, location: Url) {
-        let request = Request {
-            action: ABORTING,
-            method: Method::DELETE,
-            to: Destination::Address(location),
-            headers: HeaderMap::new(),
-            payload: Payload::Empty,
-            scopes: self.push_scopes(),
-            connection: Connection::Shared,
-        };
+        let to = Destination::Address(location);
+        let request = Request::new(ABORTING, Method::DELETE, to, self.push_scopes());
         if let Err(request_error) = self.send_once(request).await {
             tracing::debug!(error = %request_error.error, "the upload session was not canceled");
         }
@@ -152,7 +129,7 @@ impl RegistryRepository {
     /// Returns a session's location, from the reply that opened it.
     pub(in crate::registry) fn location(&self, reply: &Reply) -> Result<Url, StoreError> {
         let location = self.next_location(reply, STARTING)?;
-        location.ok_or_else(|| self.protocol_error(STARTING, "the reply has no Location".to_owned()))
+        location.ok_or_else(|| self.protocol_error(STARTING, "the reply has no Location"))
     }
 
     /// Returns the session's next location from `reply`, or `None` if it names none.

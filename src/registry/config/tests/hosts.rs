@@ -72,7 +72,7 @@ fn push_goes_to_a_host_that_says_push_and_else_to_the_upstream() {
     let (_files, config) = hosts_of("r.example", "capabilities = [\"pull\"]\n");
     let error = config.endpoints(&repository("r.example/a"), Action::Push).unwrap_err();
     assert!(
-        shown(&error).contains("hosts.toml is allowed for pushing to r.example/a"),
+        shown(&error).contains("hosts.toml: none of its hosts is allowed for pushing to r.example/a"),
         "{}",
         shown(&error)
     );

@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 
 use super::document::File;
 use super::endpoint::{RepositoryEndpoint, Scheme};
-use super::error::ConfigError;
 use super::registries_conf::RegistriesConf;
 use super::{Action, Config, ConfigFiles};
 use crate::model::{Diagnostic, Digest, Repository, Selector};
+use crate::store::StoreError;
 
 /// A directory with the files of a test.
 pub(super) struct Files(tempfile::TempDir);
@@ -111,13 +111,15 @@ fn show(endpoint: &RepositoryEndpoint) -> String {
 
 /// Returns the error of a `registries.conf`, with its help.
 pub(super) fn refusal(text: &str) -> String {
-    shown(&RegistriesConf::parse(&[File::of("r.conf", text)]).unwrap_err())
+    shown(&RegistriesConf::parse(&File::of("r.conf", text)).unwrap_err())
 }
 
-pub(super) fn shown(error: &ConfigError) -> String {
-    error
-        .help()
-        .map_or_else(|| error.to_string(), |help| format!("{error}; help: {help}"))
+/// Returns an error without its first words, with its help.
+pub(super) fn shown(error: &StoreError) -> String {
+    let text = error.to_string();
+    let text = text.strip_prefix("cannot use ").unwrap_or(&text);
+    let help = error.help().map(|help| format!("; help: {help}"));
+    format!("{text}{}", help.unwrap_or_default())
 }
 
 pub(super) fn refused_at(path: &Path, text: &str) -> String {
