@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand};
 pub use self::cache::{CacheArguments, CacheCommand, PruneArguments};
 pub use self::output::OutputArguments;
 pub use self::registry::{ConnectionArguments, LoginArguments, LogoutArguments, RegistryArguments};
-pub use self::selection::SelectionArguments;
+pub use self::selection::{ListArguments, SelectionArguments};
 
 /// Assembles container images from files that you have already built: no Docker, no daemon, no root.
 #[derive(Debug, Parser)]
@@ -59,6 +59,8 @@ pub enum Command {
     Build(BuildArguments),
     /// Check an image for problems that would keep it from starting
     Check(CheckArguments),
+    /// List the members of a workspace
+    List(ListArguments),
     /// Pin the images that a spec uses in its lockfile
     Lock(LockArguments),
     /// Update the pins in a lockfile and show what changed

@@ -18,6 +18,7 @@ mod image_names;
 mod init;
 mod inspect;
 mod interrupt;
+mod list;
 mod local_names;
 mod lock;
 mod lock_text;

@@ -108,13 +108,12 @@ pub fn workspace_summary(images: &[(&str, &BuildReport)]) -> String {
             report.root.digest
         )
     };
-    let unchanged = images.iter().filter(|(_, report)| report.is_unchanged()).count();
+    let written: Vec<_> = images.iter().filter(|(_, report)| !report.targets.is_empty()).collect();
+    let unchanged = written.iter().filter(|(_, report)| report.is_unchanged()).count();
     let mut lines: Vec<String> = images.iter().map(line).collect();
-    lines.push(format!(
-        "{} images: {} written, {unchanged} unchanged",
-        images.len(),
-        images.len() - unchanged
-    ));
+    let count = images.len();
+    let changed = written.len() - unchanged;
+    lines.push(format!("{count} images: {changed} written, {unchanged} unchanged"));
     lines.join("\n")
 }
 

@@ -9,8 +9,8 @@ use super::arguments::{Arguments, Command, OutputArguments};
 use super::failure::Done;
 use super::stdout::{print, print_json};
 use super::{
-    build, cache, check, copy, environment, habits, init, inspect, interrupt, lock, login, ls, man, progress, render,
-    runtime, stderr,
+    build, cache, check, copy, environment, habits, init, inspect, interrupt, list, lock, login, ls, man, progress,
+    render, runtime, stderr,
 };
 use crate::environment::Environment;
 
@@ -46,6 +46,7 @@ fn dispatch(arguments: Arguments, environment: &Environment) -> Done {
         Command::Completions { shell } => return completions(shell),
         Command::Man { directory } => return man::write_pages(&directory, output.progress),
         Command::Cache(arguments) => return cache::run(&arguments, environment),
+        Command::List(arguments) => return list::run(&arguments, environment),
         command => command,
     };
     let runtime = runtime::start()?;
@@ -64,7 +65,11 @@ fn dispatch(arguments: Arguments, environment: &Environment) -> Done {
             Command::Ls(arguments) => ls::run(&arguments, &output, environment).await,
             Command::Login(arguments) => login::login(&arguments, &output, environment).await,
             Command::Logout(arguments) => login::logout(&arguments, &output, environment).await,
-            Command::Schema | Command::Completions { .. } | Command::Man { .. } | Command::Cache(_) => Ok(()),
+            Command::Schema
+            | Command::Completions { .. }
+            | Command::Man { .. }
+            | Command::Cache(_)
+            | Command::List(_) => Ok(()),
         }
     })
 }

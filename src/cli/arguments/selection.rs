@@ -1,5 +1,7 @@
 //! The options that select members of a workspace.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 /// Which members of a workspace a command is for.
@@ -26,4 +28,28 @@ impl SelectionArguments {
             Self { with_dependents, .. } => with_dependents.then_some("--with-dependents"),
         }
     }
+}
+
+/// `ocitect list`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  # List the members of the workspace in this directory
+  ocitect list
+
+  # List what has to be built again when the base changes
+  ocitect list -p base --with-dependents --json")]
+pub struct ListArguments {
+    /// The workspace's ocitect.toml, or its directory.
+    #[arg(default_value = ".", value_name = "DIR|FILE")]
+    pub spec: PathBuf,
+    /// Set a variable of [vars]. Can be repeated.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    /// Print members as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Members.
+    #[command(flatten)]
+    pub selection: SelectionArguments,
 }
