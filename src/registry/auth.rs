@@ -156,7 +156,7 @@ impl Authenticator {
         }
         let cell = Arc::clone(self.cells().entry(key(request.joined)).or_default());
         let mut held = cell.lock().await;
-        if let Some(found) = serving(&*held) {
+        if let Some(found) = serving(&held) {
             return Ok(found);
         }
         let token = self.fetch(transport, &request).await?;

@@ -1,7 +1,6 @@
 //! The client: the state of each registry, and the loop that answers challenges. This is the only code that puts a
 //! credential into a request.
 
-mod authorize;
 mod request;
 
 use std::collections::BTreeMap;
@@ -37,12 +36,12 @@ const MAX_ANSWERS: usize = 3;
 
 /// A client for all registries. Its clones share connections, tokens and credentials.
 #[derive(Clone)]
-pub struct Client(Arc<Inner>);
+pub struct Client(pub(super) Arc<Inner>);
 
-struct Inner {
+pub(super) struct Inner {
     transport: Transport,
-    authenticator: Authenticator,
-    credentials: CredentialStore,
+    pub(super) authenticator: Authenticator,
+    pub(super) credentials: CredentialStore,
     sessions: Mutex<BTreeMap<Endpoint, Arc<Session>>>,
     refusals: UnsupportedModes,
     /// Read when the first repository is used.

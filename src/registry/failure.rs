@@ -8,7 +8,6 @@ use rustls::CertificateError;
 use url::Url;
 
 use super::proxy::ProxyServer;
-use super::transport::Outgoing;
 use crate::store::StoreError;
 
 /// Why there is no reply.
@@ -65,8 +64,14 @@ impl Failure {
     }
 
     /// Turns the failure into the error of a request to `url`, which went through `proxy` if there is one.
-    pub(super) fn into_error(self, outgoing: &Outgoing, proxy: Option<&ProxyServer>) -> StoreError {
-        let host = outgoing.url.host_str().unwrap_or_default();
+    pub(super) fn into_error(
+        self,
+        action: &'static str,
+        place: &str,
+        url: &Url,
+        proxy: Option<&ProxyServer>,
+    ) -> StoreError {
+        let host = url.host_str().unwrap_or_default();
         let (detail, help, cause) = match self {
             Self::Setup(error) | Self::NoTls(error) => return error,
             Self::Silence(limit) => {
@@ -80,14 +85,14 @@ impl Failure {
             Self::Http(error) => {
                 let (detail, help) = match proxy.filter(|_| is_of_proxy(&error)) {
                     Some(proxy) => explain_proxy(&error, proxy, host),
-                    None => explain(&error, &outgoing.url),
+                    None => explain(&error, url),
                 };
                 (detail, help, Some(root_cause(&error).into()))
             }
         };
         StoreError::Remote {
-            action: outgoing.action.to_owned(),
-            place: outgoing.place.clone(),
+            action: action.to_owned(),
+            place: place.to_owned(),
             detail,
             code: None,
             help,

@@ -15,7 +15,7 @@
 //! |---|---|
 //! | `routed`, `mirrors`, `config` | a repository by its name: mirrors and upstream, `registries.conf`, `hosts.toml` |
 //! | `repository` | a repository at one host; `source`, `pull`, `sink`, `upload`, `referrers`, `manifests` are its parts |
-//! | `client`, `session`, `auth`, `challenge`, `scope`, `grant` | registries, accounts and tokens |
+//! | `client`, `authorize`, `session`, `auth`, `challenge`, `scope`, `grant` | registries, accounts and tokens |
 //! | `retry` | which failures are retried, when, and for how long: the only retry policy |
 //! | `redirect`, `origin` | allowed targets of redirects, and the credentials that they may get |
 //! | `credential`, `credentials`, `auth_file`, `helper`, `login`, `secret` | where credentials are stored |
@@ -25,6 +25,7 @@
 
 mod auth;
 mod auth_file;
+mod authorize;
 mod body;
 mod certificates;
 mod challenge;

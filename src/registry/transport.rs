@@ -249,7 +249,7 @@ impl Transport {
                 // A server without TLS often does not listen on the port of TLS, if no port was given.
                 let has_no_port = url.port().is_none() && url.scheme() == "https" && proxy.is_none();
                 let speaks_no_tls = failure.speaks_no_tls() || (has_no_port && failure.is_refused());
-                let error = failure.into_error(outgoing, proxy.as_ref());
+                let error = failure.into_error(outgoing.action, &outgoing.place, url, proxy.as_ref());
                 Err(RequestError {
                     retry,
                     speaks_no_tls,

@@ -128,13 +128,8 @@ impl<'a> ReplayBuffer<'a> {
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {
-        lock(&self.shared)
+        locked(&self.shared)
     }
-}
-
-/// A poisoned lock holds no partial change: nothing in here panics.
-fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
-    locked(&shared)
 }
 
 /// The body of one request.
@@ -148,7 +143,7 @@ struct Body {
 impl Body {
     fn pieces(self) -> impl Stream<Item = io::Result<Bytes>> + Send {
         stream_of(move |context| {
-            let mut shared = lock(&self.shared);
+            let mut shared = locked(&self.shared);
             if shared.generation != self.generation {
                 return Poll::Ready(Some(Err(io::Error::other("the request was canceled"))));
             }

@@ -3,21 +3,20 @@
 use reqwest::Method;
 use url::Url;
 
-use super::super::Secret;
-use super::super::auth::{TokenRequest, basic, bearer};
-use super::super::challenge::{Challenge, TokenChallenge};
-use super::super::credential::Credential;
-use super::super::request_error::RequestError;
-use super::super::scope::Scopes;
-use super::super::session::{Authorization, Session};
-use super::super::transport::{Outgoing, Payload};
-use super::Client;
-use super::request::RequestContext;
+use super::Secret;
+use super::auth::{TokenRequest, basic, bearer};
+use super::challenge::{Challenge, TokenChallenge};
+use super::client::{Client, RequestContext};
+use super::credential::Credential;
+use super::request_error::RequestError;
+use super::scope::Scopes;
+use super::session::{Authorization, Session};
+use super::transport::{Outgoing, Payload};
 use crate::model::Repository;
 
 impl Client {
     /// Returns `true` if there are credentials for a repository.
-    pub(in crate::registry) async fn has_credentials(&self, repository: &Repository) -> bool {
+    pub(super) async fn has_credentials(&self, repository: &Repository) -> bool {
         let found = self
             .0
             .credentials
