@@ -295,7 +295,7 @@ pub(in super::super) fn parse_platform(text: &str, span: &Span) -> Result<Platfo
 
 #[cfg(test)]
 mod tests {
-    use std::path::{Path, PathBuf};
+    use std::path::Path;
 
     use super::super::super::error::SourceText;
     use super::super::super::tree::Node;
@@ -304,10 +304,7 @@ mod tests {
 
     /// Reads a value that is not in a text.
     fn read<T>(value: Value, read: impl Fn(Input<'_>) -> Result<T, Problem>) -> Option<T> {
-        let source = SourceText {
-            path: PathBuf::new(),
-            text: String::new(),
-        };
+        let source = SourceText::new(Path::new(""), "");
         let context = Context {
             source: &source,
             directory: Path::new(""),
