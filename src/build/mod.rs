@@ -20,6 +20,7 @@ mod image_reading;
 mod images;
 mod inputs;
 mod layer;
+mod lock_files;
 mod locking;
 mod naming;
 mod offline;

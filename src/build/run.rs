@@ -56,7 +56,7 @@ pub async fn plan_build(
     transports: &Transports,
     observer: &Arc<dyn Observer>,
 ) -> Result<PlannedBuild, BuildError> {
-    let lock = locking::load(spec, &naming.platforms, options.locked)?;
+    let lock = locking::load_for_build(spec, &naming.platforms, options, transports, observer)?;
     let pins = lock.clone().unwrap_or_default();
     let mut images = Images::new(transports, options, observer).pinned_by(pins.clone(), &pins);
     let disk = Disk::new(spec, naming, options);
@@ -71,7 +71,11 @@ pub async fn plan_build(
         platforms.push(planned);
     }
     outputs::refuse_inputs(naming, &platforms)?;
-    let lock_update = LockUpdate::new(spec, lock.as_ref(), images.lock());
+    let lock_update = if options.locked {
+        None
+    } else {
+        LockUpdate::new(spec, lock.as_ref(), images.lock())?
+    };
     let is_whole = spec
         .platforms()
         .iter()

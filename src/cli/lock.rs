@@ -18,10 +18,10 @@ use crate::spec::Spec;
 /// Updates the lockfile of a spec, or prints it.
 pub async fn lock(arguments: &LockArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let spec = Spec::load(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
-    if arguments.show {
-        return show(&spec, arguments.json);
-    }
     let observer = progress::observer(output.progress, output.verbose > 0);
+    if arguments.show {
+        return show(&spec, arguments.json, &observer);
+    }
     let transports = transports(&spec, environment, &arguments.registry, &observer)?;
     let _traffic = progress::TrafficAtEnd::of(&transports, &observer);
     let options = environment.build_options(None)?;
@@ -37,31 +37,37 @@ fn print_change(change: &LockChange, observer: &Arc<dyn Observer>) {
         note(format!("pinned {} for {platform}", escape(name.as_bytes())));
     }
     for (name, platform) in &change.removed {
-        note(format!("removed {} for {platform}", escape(name.as_bytes())));
+        let platform = platform.as_ref().map(|platform| format!(" for {platform}"));
+        note(format!(
+            "removed {}{}",
+            escape(name.as_bytes()),
+            platform.unwrap_or_default()
+        ));
     }
-    note(
-        match (change.pin_count, change.added.is_empty() && change.removed.is_empty()) {
-            (0, true) => "the spec uses no images: nothing to lock".to_owned(),
-            (0, false) => format!("removed {path}: the spec uses no images"),
-            (_, true) => format!("{path} is up to date"),
-            (_, false) => format!("wrote {path}"),
-        },
-    );
+    note(match (change.image_count, change.is_written) {
+        (0, false) => "the spec uses no images: nothing to lock".to_owned(),
+        (0, true) => format!("removed {path}: the spec uses no images"),
+        (_, false) => format!("{path} is up to date"),
+        (_, true) => format!("wrote {path}"),
+    });
 }
 
-fn show(spec: &Spec, as_json: bool) -> Done {
+fn show(spec: &Spec, as_json: bool, observer: &Arc<dyn Observer>) -> Done {
     let path = spec.lock_path();
-    let Some(lock) = Lock::load(&path)? else {
+    let Some(loaded) = Lock::load(&path)? else {
         let path = escape(path.as_os_str().as_encoded_bytes());
         return Err(Failure::not_found(
             &format!("lockfile {path} does not exist"),
             "run `ocitect lock` to create it",
         ));
     };
+    for warning in loaded.warnings {
+        observer.event(Event::Warning(warning));
+    }
     if as_json {
-        print_json(&lock_text::to_json(&lock))
+        print_json(&lock_text::to_json(&loaded.lock))
     } else {
-        print(lock_text::to_text(&lock).as_bytes())
+        print(lock_text::to_text(&loaded.lock).as_bytes())
     }
 }
 

@@ -9,6 +9,7 @@ pub mod code;
 mod descriptor;
 mod digest;
 mod document;
+mod facts_directory;
 mod failure;
 pub mod finding;
 #[cfg(any(test, fuzzing))]
@@ -36,6 +37,7 @@ pub use bounds::{
 pub use descriptor::Descriptor;
 pub use digest::{DiffId, Digest, DigestError, Hasher, other_algorithm};
 pub use document::{Document, DocumentError, FromJson, MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES};
+pub use facts_directory::facts_directory;
 pub use failure::{Diagnostic, ErrorKind, escape};
 pub use image::{Image, ImageConfig, ImageManifest};
 pub use index::{ImageIndex, MAX_INDEX_DEPTH, Root, UnsupportedEntry};

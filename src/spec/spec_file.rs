@@ -11,7 +11,7 @@ use super::resolve::{self, Merged, Shared};
 use super::schema::{ConfigSpec, ImageSpec, PlatformSpec};
 use super::variables::Outside;
 use super::{env_file, foreign, shape};
-use crate::model::{Pipes, Platform, ShortNames, nearest};
+use crate::model::{Pipes, Platform, ShortNames, facts_directory, nearest};
 
 /// The name of the spec in a directory.
 pub const DEFAULT_NAME: &str = "ocitect.toml";
@@ -153,10 +153,12 @@ impl Spec {
         self.source.path.with_extension("lock")
     }
 
-    /// Returns the paths of the spec, its lockfile, its ignore files and env-files, whether they exist or not. They are
-    /// packed only if a `from` names them.
+    /// Returns the paths of the spec, its lockfile with the directory of its facts, its ignore files and env-files, whether
+    /// they exist or not. They are packed only if a `from` names them.
     pub fn own_files(&self) -> Vec<PathBuf> {
-        let mut files = vec![self.source.path.clone(), self.lock_path()];
+        let lock = self.lock_path();
+        let facts = facts_directory(&lock);
+        let mut files = vec![self.source.path.clone(), lock, facts];
         files.extend(self.ignore_files.iter().cloned());
         files.extend(self.env_files.iter().cloned());
         files
