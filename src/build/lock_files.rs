@@ -19,8 +19,13 @@ pub(super) fn write(path: &Path, lock: &Lock) -> Result<(), StoreError> {
         write_facts(&directory.join(facts_file_name(&digest)), text.as_bytes())?;
     }
     write_output(path, lock.to_text().as_bytes(), Access::Umask)?;
+    tidy(path, lock)
+}
+
+/// Removes facts files that a lockfile does not need.
+pub(super) fn tidy(path: &Path, lock: &Lock) -> Result<(), StoreError> {
     let needed = lock.images().values().filter_map(LockedImage::facts_digest);
-    remove_unneeded(&directory, &needed.collect())
+    remove_unneeded(&facts_directory(path), &needed.collect())
 }
 
 /// Removes a lockfile, and then its facts files.

@@ -201,19 +201,20 @@ fn removed(old: &Lock, new: &Lock) -> Vec<(String, Option<Platform>)> {
     removed
 }
 
-/// Writes a lockfile if it changed or is in an earlier form, and removes one without pins. Returns `false` if nothing was
-/// to do.
+/// Writes a lockfile if it changed or is in an earlier form, and removes one without pins. Returns `false` if it stays as
+/// it is. Facts files that no pin needs are removed in any case: a killed process may have left some.
 fn write(spec: &Spec, before: Option<&LoadedLock>, lock: &Lock) -> Result<bool, BuildError> {
     let path = spec.lock_path();
+    let is_empty = lock.images().is_empty();
+    let is_same = before.is_some_and(|before| before.is_canonical && before.lock == *lock);
     let written = match before {
-        Some(before) if before.is_canonical && before.lock == *lock && !lock.images().is_empty() => return Ok(false),
-        None if lock.images().is_empty() => return Ok(false),
-        Some(_) if lock.images().is_empty() => lock_files::remove(&path),
-        _ => lock_files::write(&path, lock),
+        Some(_) if is_empty => lock_files::remove(&path).map(|()| true),
+        Some(_) if is_same => lock_files::tidy(&path, lock).map(|()| false),
+        None if is_empty => Ok(false),
+        _ => lock_files::write(&path, lock).map(|()| true),
     };
-    let failed = |cause: StoreError| BuildError::WriteLock {
-        path: path.clone(),
+    written.map_err(|cause| BuildError::WriteLock {
+        path,
         cause: Box::new(cause),
-    };
-    written.map(|()| true).map_err(failed)
+    })
 }
