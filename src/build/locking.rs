@@ -99,15 +99,16 @@ pub(super) struct LockUpdate {
 
 impl LockUpdate {
     /// Returns the update for `spec`, or `None` if the files already have this content.
-    pub fn new(spec: &Spec, before: Option<&Lock>, lock: &Lock) -> Result<Option<Self>, BuildError> {
+    pub fn new(spec: &Spec, before: Option<&Lock>, lock: &Lock) -> Option<Self> {
         let nothing = Lock::new();
         let before = before.unwrap_or(&nothing);
-        let lock = settled(before, lock, &needs(spec, spec.platforms())?);
-        let update = Self {
+        // A platform that is not built may have errors: then it is not known what it needs.
+        let needs = needs(spec, spec.platforms()).ok();
+        let lock = settled(before, lock, needs.as_ref());
+        (lock != *before).then(|| Self {
             path: spec.lock_path(),
             lock,
-        };
-        Ok((update.lock != *before).then_some(update))
+        })
     }
 
     /// Writes the lockfile and its facts files. If they cannot be written, emits a warning; the build does not fail.
@@ -129,12 +130,14 @@ impl LockUpdate {
 
 /// Returns the lockfile after a build. Where facts files are not kept, a build of some platforms must not replace the
 /// digest of a file with the facts of all platforms: an image whose facts were not at hand stays as it was, unless the
-/// build found the same facts again, or those of all platforms of the spec.
-fn settled(before: &Lock, after: &Lock, needs: &BTreeSet<Need>) -> Lock {
-    let needed = by_name(needs);
+/// build found the same facts again, or those of all platforms of the spec. `needs` is what the whole spec needs.
+fn settled(before: &Lock, after: &Lock, needs: Option<&BTreeSet<Need>>) -> Lock {
+    let needed = needs.map(by_name);
     let is_whole = |name: &str, image: &LockedImage| {
-        let mut platforms = needed.get(name).into_iter().flatten();
-        platforms.all(|platform| image.pin(platform).is_some())
+        needed.as_ref().is_some_and(|needed| {
+            let mut platforms = needed.get(name).into_iter().flatten();
+            platforms.all(|platform| image.pin(platform).is_some())
+        })
     };
     let mut lock = after.clone();
     for (name, image) in after.images() {

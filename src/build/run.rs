@@ -74,7 +74,7 @@ pub async fn plan_build(
     let lock_update = if options.locked {
         None
     } else {
-        LockUpdate::new(spec, lock.as_ref(), images.lock())?
+        LockUpdate::new(spec, lock.as_ref(), images.lock())
     };
     let is_whole = spec
         .platforms()

@@ -44,7 +44,8 @@ use xattr::Attributes;
 pub struct Context<'a> {
     /// The rules of the spec's ignore file.
     pub ignore: &'a IgnoreRules,
-    /// Canonical paths that are packed only if a `from` names them: the spec, its lockfile, ignore file and env-files.
+    /// Canonical paths that are packed only if a `from` names them: the spec, its lockfile with its facts, ignore file and
+    /// env-files.
     pub never_packed: &'a BTreeSet<PathBuf>,
     /// Canonical paths of the outputs of this build, whether they exist or not; they are never packed.
     pub outputs: &'a BTreeSet<PathBuf>,

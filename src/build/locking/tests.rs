@@ -46,22 +46,23 @@ fn a_build_of_some_platforms_keeps_the_digest_of_facts_that_are_not_at_hand() {
     let absent = without_facts(&both);
     let one = with_facts("1", &["amd64"]);
     let needs = needs_of(&["amd64", "arm64"]);
-    assert_eq!(settled(&absent, &one, &needs), absent);
+    assert_eq!(settled(&absent, &one, Some(&needs)), absent);
     // The same facts again are written.
-    assert_eq!(settled(&absent, &both, &needs), both);
+    assert_eq!(settled(&absent, &both, Some(&needs)), both);
     // So are those of all platforms of the spec, whatever the file had.
-    assert_eq!(settled(&absent, &one, &needs_of(&["amd64"])), one);
-    assert_eq!(settled(&without_facts(&one), &both, &needs), both);
+    assert_eq!(settled(&absent, &one, Some(&needs_of(&["amd64"]))), one);
+    assert_eq!(settled(&without_facts(&one), &both, Some(&needs)), both);
+    assert_eq!(settled(&absent, &one, None), absent);
 }
 
 #[test]
 fn facts_are_added_where_none_are_stated_and_to_those_at_hand() {
     let one = with_facts("1", &["amd64"]);
     let needs = needs_of(&["amd64", "arm64"]);
-    assert_eq!(settled(&Lock::new(), &one, &needs), one);
+    assert_eq!(settled(&Lock::new(), &one, Some(&needs)), one);
     let stated = Lock::new().with_image(NAME, LockedImage::new(Digest::of(b"1"), None));
-    assert_eq!(settled(&stated, &one, &needs), one);
-    assert_eq!(settled(&with_facts("1", &["arm64"]), &one, &needs), one);
+    assert_eq!(settled(&stated, &one, Some(&needs)), one);
+    assert_eq!(settled(&with_facts("1", &["arm64"]), &one, Some(&needs)), one);
     // Another image has other facts.
-    assert_eq!(settled(&without_facts(&with_facts("2", &["arm64"])), &one, &needs), one);
+    assert_eq!(settled(&without_facts(&with_facts("2", &["arm64"])), &one, Some(&needs)), one);
 }

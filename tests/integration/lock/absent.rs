@@ -130,7 +130,7 @@ fn what_is_not_at_hand_is_shown() {
         "{}\n    digest     {}\n    facts      not at hand; `ocitect lock` reads them from the image\n",
         pin.name, pin.digest
     );
-    assert!(shown.contains(&wanted) && shown.contains("package "), "{shown}");
+    assert!(shown.contains(&wanted) && shown.contains("paths "), "{shown}");
     let shown = project.sandbox.ok(&["lock", "app", "--show", "--json"]).stdout;
     let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
     let images = shown["images"].as_array().unwrap();
