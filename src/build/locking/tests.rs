@@ -64,5 +64,8 @@ fn facts_are_added_where_none_are_stated_and_to_those_at_hand() {
     assert_eq!(settled(&stated, &one, Some(&needs)), one);
     assert_eq!(settled(&with_facts("1", &["arm64"]), &one, Some(&needs)), one);
     // Another image has other facts.
-    assert_eq!(settled(&without_facts(&with_facts("2", &["arm64"])), &one, Some(&needs)), one);
+    assert_eq!(
+        settled(&without_facts(&with_facts("2", &["arm64"])), &one, Some(&needs)),
+        one
+    );
 }

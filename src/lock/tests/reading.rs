@@ -172,6 +172,9 @@ fn with_changed_facts(change: impl FnOnce(&Path)) -> LoadedLock {
     Lock::load(&path).unwrap().unwrap()
 }
 
+/// Damages the facts file at a path.
+type Damage = fn(&Path);
+
 #[test]
 fn facts_that_are_missing_or_damaged_are_not_at_hand() {
     let is_absent = |loaded: &LoadedLock| {
@@ -182,21 +185,21 @@ fn facts_that_are_missing_or_damaged_are_not_at_hand() {
     };
     let missing = with_changed_facts(|path| fs::remove_file(path).unwrap());
     assert!(is_absent(&missing) && missing.warnings.is_empty());
-    let damages: [(&dyn Fn(&Path), &str); 4] = [
+    let damages: [(Damage, &str); 4] = [
         (
-            &|path| fs::write(path, "x").unwrap(),
+            |path| fs::write(path, "x").unwrap(),
             "its content has the digest sha256:",
         ),
         (
-            &|path| fs::write(path, "").unwrap(),
+            |path| fs::write(path, "").unwrap(),
             "its content has the digest sha256:",
         ),
         (
-            &|path| fs::File::create(path).unwrap().set_len(MAX_FACTS_BYTES + 1).unwrap(),
+            |path| fs::File::create(path).unwrap().set_len(MAX_FACTS_BYTES + 1).unwrap(),
             "it has more than",
         ),
         (
-            &|path| {
+            |path| {
                 fs::remove_file(path).unwrap();
                 fs::create_dir(path).unwrap();
             },
