@@ -83,7 +83,7 @@
 //! | `elf` | reads the headers of ELF files |
 //! | `secrets` | finds possible secrets in the bytes of a file |
 //! | `workspace` | finds, names, orders and selects the images of a repository |
-//! | `lock` | `ocitect.lock`: the pinned images of a spec, and their facts |
+//! | `lock` | `ocitect.lock`: the pinned images of specs, and the files of their facts beside it |
 //! | `plan` | from spec, listings and base to the contents of layers and config; pure |
 //! | `pack` | writes a planned layer, in one pass |
 //! | `compress` | compresses and decompresses gzip and zstd, in blocks |

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use crate::build::images::{Images, PlatformImage};
-use crate::lock::{Lock, Pin};
+use crate::lock::Lock;
 use crate::model::{DiffId, Digest, Image, Platform};
 use crate::spec::NamedImage;
 use crate::tree::{Facts, Package, PackageSystem};
@@ -101,6 +101,45 @@ impl PinChange {
     }
 }
 
+/// What is known of the image that was pinned for a platform.
+struct Earlier {
+    manifest: Digest,
+    layers: BTreeSet<DiffId>,
+    created: Option<String>,
+    /// `None` if they are not at hand, or of another version: they cannot be compared then.
+    facts: Option<Facts>,
+}
+
+impl Earlier {
+    /// Looks up what was pinned: by the pin, else by the digest of its image. Returns `None` if nothing is known.
+    async fn find(named: &NamedImage, platform: &Platform, old: &Lock, images: &Images<'_>) -> Option<Self> {
+        if let Some(pin) = old.pin(&named.text, platform) {
+            let image = images.read_pinned(&named.name, pin).await;
+            return Some(Self {
+                manifest: pin.manifest.digest,
+                layers: pin.layers.iter().map(|layer| layer.diff_id).collect(),
+                created: image.as_ref().and_then(created),
+                facts: pin.facts.read().ok(),
+            });
+        }
+        let digest = old.image(&named.text)?.digest;
+        let (image, facts) = images.find_earlier(&named.name, digest, platform).await?;
+        Some(Self {
+            facts,
+            ..Self::of(&image)
+        })
+    }
+
+    fn of(image: &Image) -> Self {
+        Self {
+            manifest: image.manifest().descriptor().digest,
+            layers: image.config().value().diff_ids().iter().copied().collect(),
+            created: created(image),
+            facts: None,
+        }
+    }
+}
+
 /// Compares the pins of an image in `old` with those that were found now.
 pub(super) async fn image_change(
     named: &NamedImage,
@@ -108,54 +147,39 @@ pub(super) async fn image_change(
     images: &Images<'_>,
     found: &BTreeMap<Platform, PlatformImage>,
 ) -> ImageChange {
+    let digest = |lock: &Lock| lock.image(&named.text).map(|image| image.digest);
+    let is_same = digest(old) == digest(images.lock());
     let mut platforms = Vec::new();
     for (platform, image) in found {
-        let old_pin = old.pin(&named.text, platform);
-        let is_same = old_pin.is_some_and(|pin| pin.manifest.digest == image.image.manifest().descriptor().digest);
-        let old_image = match old_pin {
-            Some(pin) if !is_same => images.read_pinned(&named.name, pin).await,
-            _ => None,
-        };
-        let new_created = created(&image.image);
-        let old_created = if is_same {
-            new_created.clone()
+        let earlier = if is_same {
+            Some(Earlier::of(&image.image))
         } else {
-            old_image.as_ref().and_then(created)
+            Earlier::find(named, platform, old, images).await
         };
-        platforms.push(PinChange {
-            old_created,
-            new_created,
-            ..pin_change(platform, old_pin, image)
-        });
+        platforms.push(pin_change(platform, earlier, image));
     }
-    let root = |lock: &Lock| lock.image(&named.text).and_then(|image| image.root());
     ImageChange {
         name: named.text.clone(),
-        old: root(old),
-        new: root(images.lock()),
+        old: digest(old),
+        new: digest(images.lock()),
         platforms,
     }
 }
 
-fn pin_change(platform: &Platform, old: Option<&Pin>, image: &PlatformImage) -> PinChange {
-    let old_layers: BTreeSet<DiffId> = old
-        .iter()
-        .flat_map(|pin| &pin.layers)
-        .map(|layer| layer.diff_id)
-        .collect();
+fn pin_change(platform: &Platform, earlier: Option<Earlier>, image: &PlatformImage) -> PinChange {
     let layers = image.image.config().value().diff_ids();
-    // Facts of another version cannot be compared; package changes are left empty then.
-    let old_facts = old.and_then(|pin| pin.facts.read().ok());
+    let is_shared = |layer: &&DiffId| earlier.as_ref().is_some_and(|earlier| earlier.layers.contains(*layer));
+    let facts = earlier.as_ref().and_then(|earlier| earlier.facts.as_ref());
     PinChange {
         platform: platform.clone(),
-        old: old.map(|pin| pin.manifest.digest),
+        old: earlier.as_ref().map(|earlier| earlier.manifest),
         new: image.image.manifest().descriptor().digest,
-        old_created: None,
-        new_created: None,
-        shared_layer_count: layers.iter().filter(|layer| old_layers.contains(layer)).count(),
+        old_created: earlier.as_ref().and_then(|earlier| earlier.created.clone()),
+        new_created: created(&image.image),
+        shared_layer_count: layers.iter().filter(is_shared).count(),
         layer_count: layers.len(),
-        packages: old_facts
-            .map(|old| package_changes(&old, &image.facts))
+        packages: facts
+            .map(|facts| package_changes(facts, &image.facts))
             .unwrap_or_default(),
     }
 }

@@ -35,6 +35,17 @@ pub enum BuildError {
         /// The missing pins, as text for messages.
         missing: Vec<String>,
     },
+    /// Without a network, the facts of pinned images are not at hand.
+    #[error("{} does not contain the facts of {}, and --offline does not contact registries",
+        escape(.directory.as_os_str().as_encoded_bytes()), .missing.join("; "))]
+    NoFacts {
+        /// The directory of the facts files.
+        directory: PathBuf,
+        /// The lockfile.
+        lock: PathBuf,
+        /// The images, as text for messages.
+        missing: Vec<String>,
+    },
     /// The lockfile cannot be written.
     #[error("cannot write the lockfile {}", escape(.path.as_os_str().as_encoded_bytes()))]
     WriteLock {
@@ -295,7 +306,7 @@ impl Diagnostic for BuildError {
             | Self::MemberUnknown { .. } => ErrorKind::Input,
             Self::Member { cause, .. } => cause.error_kind(),
             Self::WriteLock { cause, .. } => cause.error_kind(),
-            Self::LockedGone { .. } => ErrorKind::NotFound,
+            Self::LockedGone { .. } | Self::NoFacts { .. } => ErrorKind::NotFound,
             Self::Files(error) => error.error_kind(),
             Self::Plan { cause, .. } => cause.error_kind(),
             Self::Index(error) => error.error_kind(),
@@ -318,6 +329,11 @@ impl Diagnostic for BuildError {
             Self::Spec(error) => error.help(),
             Self::Lock(error) => error.help(),
             Self::NotLocked { .. } => Some("run `ocitect lock`, and commit the lockfile".to_owned()),
+            Self::NoFacts { directory, lock, .. } => Some(format!(
+                "run `ocitect lock` with a network, and keep {} beside {}",
+                escape(directory.as_os_str().as_encoded_bytes()),
+                escape(lock.as_os_str().as_encoded_bytes())
+            )),
             Self::WriteLock { cause, .. } => cause.help(),
             Self::UnknownImage { name, known } => Some(match meant(name, known) {
                 Some(near) => format!("did you mean {}?", escape(near.as_bytes())),

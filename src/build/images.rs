@@ -13,7 +13,7 @@ use crate::build::documents::{keep_documents, read_documents};
 use crate::build::options::BuildOptions;
 use crate::build::transports::Transports;
 use crate::events::{Event, Item, Observer, Task, Work};
-use crate::lock::{Lock, LockedFacts, Pin};
+use crate::lock::{Lock, LockedFacts, LockedImage, Pin};
 use crate::model::{Digest, Image, ImageName, Platform, Root, Selector, escape};
 use crate::plan::check_platform;
 use crate::spec::NamedImage;
@@ -136,14 +136,14 @@ impl<'a> Images<'a> {
         }
         let NamedImage { text, name } = named;
         let pin = self.lock.pin(text, platform).cloned();
-        let (source, PlatformMatch { image, index }) = match &pin {
-            Some(pin) => {
-                let opened = self.open_pinned(named, platform, pin).await?;
-                self.note_moved(named, &opened).await;
-                opened
-            }
+        let opened = match &pin {
+            Some(pin) => self.open_pinned(named, platform, pin).await?,
             None => self.choose(named, platform).await?,
         };
+        if let Some(locked) = self.lock.image(text).map(|image| image.digest) {
+            self.note_moved(named, opened.0.as_ref(), locked).await;
+        }
+        let (source, PlatformMatch { image, index }) = opened;
         // Checked before any layer is downloaded for it.
         check_platform(platform).map_err(|cause| BuildError::Plan {
             platform: platform.clone(),
@@ -153,7 +153,10 @@ impl<'a> Images<'a> {
         source.check_blobs(layers).await.map_err(failed(name, platform))?;
         let known = self.facts(name, platform, source.as_ref(), &image).await?;
         if !pin.is_some_and(|pin| pin.facts.is_current()) {
-            self.lock = self.lock.with_pin(text, index, platform, Pin::new(&image, known.kept)?);
+            let digest = index.unwrap_or(image.manifest().descriptor().digest);
+            self.lock = self
+                .lock
+                .with_pin(text, digest, platform, Pin::new(&image, known.kept)?);
         }
         let found = PlatformImage {
             name: ReadName::Image(name.clone()),
@@ -175,11 +178,12 @@ impl<'a> Images<'a> {
     ) -> Result<(Arc<dyn Source>, PlatformMatch), BuildError> {
         let NamedImage { text, name } = named;
         let (source, selector) = self.transports.source(name).await.map_err(failed(name, platform))?;
-        let index = self.lock.image(text).and_then(|image| image.index);
+        let image = self.lock.image(text);
+        let index = image.and_then(LockedImage::index);
         match read_documents(source.as_ref(), &self.cache, &pin.manifest).await {
             Ok(image) => Ok((source, PlatformMatch { image, index })),
             Err(cause @ StoreError::NotFound { .. }) if !self.transports.is_offline(name) => {
-                let locked = index.unwrap_or(pin.manifest.digest);
+                let locked = image.map_or(pin.manifest.digest, |image| image.digest);
                 Err(gone(named, platform, locked, source.as_ref(), &selector, cause).await)
             }
             Err(cause) => Err(failed(name, platform)(cause)),
@@ -188,14 +192,13 @@ impl<'a> Images<'a> {
 
     /// Warns, once for each image, that a local image was rebuilt since it was pinned. Registries are not queried;
     /// `ocitect outdated` does that.
-    async fn note_moved(&mut self, named: &NamedImage, (source, found): &(Arc<dyn Source>, PlatformMatch)) {
+    async fn note_moved(&mut self, named: &NamedImage, source: &dyn Source, locked: Digest) {
         let selector = match &named.name {
             ImageName::Registry(_) => return,
             ImageName::Layout { selector, .. }
             | ImageName::OciArchive { selector, .. }
             | ImageName::DockerArchive { selector, .. } => selector,
         };
-        let locked = found.index.unwrap_or(found.image.manifest().descriptor().digest);
         let Ok(root) = source.resolve(selector).await else {
             return;
         };
@@ -209,15 +212,15 @@ impl<'a> Images<'a> {
         }
     }
 
-    /// Selects an image that has no pin for the platform: from the root that its other platforms are pinned to, else by
-    /// its name.
+    /// Selects an image whose pin for the platform is not at hand: from the digest that its name is pinned to, else by its
+    /// name.
     async fn choose(
         &mut self,
         named: &NamedImage,
         platform: &Platform,
     ) -> Result<(Arc<dyn Source>, PlatformMatch), BuildError> {
         let NamedImage { text, name } = named;
-        let locked = self.lock.image(text).and_then(|image| image.root());
+        let locked = self.lock.image(text).map(|image| image.digest);
         let (source, root) = match (self.open(name, locked).await, locked) {
             (Ok(opened), _) => opened,
             (Err(cause @ StoreError::NotFound { .. }), Some(locked)) if !self.transports.is_offline(name) => {
@@ -331,6 +334,21 @@ impl<'a> Images<'a> {
     pub async fn read_pinned(&self, name: &ImageName, pin: &Pin) -> Option<Image> {
         let (source, _) = self.transports.source(name).await.ok()?;
         read_documents(source.as_ref(), &self.cache, &pin.manifest).await.ok()
+    }
+
+    /// Returns the image for a platform of a digest that was pinned, if it is still available, and its facts if they were
+    /// read before. No layer is read.
+    pub async fn find_earlier(
+        &self,
+        name: &ImageName,
+        digest: Digest,
+        platform: &Platform,
+    ) -> Option<(Image, Option<Facts>)> {
+        let (source, _) = self.transports.source(name).await.ok()?;
+        let root = source.resolve(&Selector::Digest(digest)).await.ok()?;
+        let image = select_platform(source.as_ref(), &root, platform).await.ok()?.image;
+        let facts = self.kept_facts(&image.manifest().descriptor().digest);
+        Some((image, facts.map(|(facts, _)| facts)))
     }
 }
 

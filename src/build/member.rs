@@ -1,7 +1,5 @@
 //! An image of a build.
 
-use std::path::PathBuf;
-
 use crate::build::BuildError;
 use crate::build::naming::Outputs;
 use crate::events::Item;
@@ -38,11 +36,6 @@ impl<'a> Member<'a> {
     pub(super) fn reference(&self) -> Option<String> {
         let name = self.outputs.name.as_ref()?;
         Some(format!("{name}:{}", self.outputs.tags.first()?))
-    }
-
-    /// Returns the lockfile that its pins are in.
-    pub(super) fn lock_path(&self) -> PathBuf {
-        self.spec.lock_path()
     }
 
     /// Returns what is worked on while a platform is planned.

@@ -21,6 +21,7 @@ mod image_reading;
 mod images;
 mod inputs;
 mod layer;
+mod lock_files;
 mod locking;
 mod member;
 mod member_images;

@@ -79,7 +79,7 @@ pub async fn plan_build(
     transports: &Transports,
     observer: &Arc<dyn Observer>,
 ) -> Result<PlannedBuild, BuildError> {
-    let lock = locking::load(members, options.locked)?;
+    let lock = locking::load_for_build(members, options, transports, observer)?;
     let pins = lock.clone().unwrap_or_default();
     let mut images = Images::new(transports, options, observer).pinned_by(pins.clone(), &pins);
     let archives = Arc::new(Archives::new(options.scratch_directory.clone()));
@@ -103,9 +103,10 @@ pub async fn plan_build(
         }
         build.images.push(planned);
     }
-    build.lock_update = members
-        .first()
-        .and_then(|member| LockUpdate::new(member.lock_path(), lock.as_ref(), images.lock()));
+    if !options.locked {
+        let specs: Vec<_> = members.iter().map(|member| member.spec).collect();
+        build.lock_update = LockUpdate::new(&specs, lock.as_ref(), images.lock());
+    }
     Ok(build)
 }
 

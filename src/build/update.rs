@@ -1,18 +1,18 @@
 //! The operations on the lockfile: complete it, update its pins, and report outdated pins.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::build::BuildError;
 use crate::build::changes::{ImageChange, image_change};
 use crate::build::images::Images;
-use crate::build::locking::{self, Need, needs};
+use crate::build::lock_files;
+use crate::build::locking::{self, Need, all_needs, by_name, lock_path};
 use crate::build::options::BuildOptions;
 use crate::build::transports::Transports;
 use crate::events::Observer;
-use crate::lock::Lock;
+use crate::lock::{LoadedLock, Lock};
 use crate::model::{Digest, ImageName, Platform};
 use crate::spec::{NamedImage, Spec};
 use crate::store::StoreError;
@@ -22,28 +22,32 @@ use crate::store::StoreError;
 pub struct LockChange {
     /// The lockfile.
     pub path: PathBuf,
-    /// Number of pins that it has now.
-    pub pin_count: usize,
+    /// Number of images that it pins now.
+    pub image_count: usize,
+    /// Whether it was written or removed.
+    pub is_written: bool,
     /// Pins that were added, and pins whose facts were read again.
     pub added: Vec<(String, Platform)>,
-    /// Pins that were removed because the spec no longer names their images.
-    pub removed: Vec<(String, Platform)>,
+    /// Pins that were removed because the spec no longer names their images. The platform is `None` if the facts of the
+    /// image were not at hand.
+    pub removed: Vec<(String, Option<Platform>)>,
 }
 
-/// Resolves the images that the lockfile does not contain, removes pins that the spec no longer names, and leaves all
-/// other pins unchanged. A spec that needs no image has no lockfile: an existing one is removed.
+/// Resolves the images that the lockfile does not contain, reads facts that are not at hand, removes pins that no spec
+/// names any more, and leaves all other pins unchanged. Specs that need no image have no lockfile: an existing one is
+/// removed. Several specs are all members of one workspace. A lockfile in an earlier form is written in the present one.
 ///
 /// # Errors
 /// Those of resolving and reading images, and of reading and writing the lockfile.
 pub async fn complete_lock(
-    spec: &Spec,
+    specs: &[&Spec],
     options: &BuildOptions,
     transports: &Transports,
     observer: &Arc<dyn Observer>,
 ) -> Result<LockChange, BuildError> {
-    let needs = needs(spec, spec.platforms())?;
-    let before = Lock::load(&spec.lock_path())?;
-    let old = before.clone().unwrap_or_default();
+    let needs = all_needs(specs)?;
+    let before = locking::load(&lock_path(specs), observer)?;
+    let old = pins_of(before.as_ref());
     let mut images = Images::new(transports, options, observer).pinned_by(old.clone(), &old);
     let mut added = Vec::new();
     for (named, platform) in &needs {
@@ -52,36 +56,34 @@ pub async fn complete_lock(
             added.push((named.text.clone(), platform.clone()));
         }
     }
-    let new = only_needed(images.lock(), &needs);
-    write(spec, before.as_ref(), &new)?;
-    let removed = pins(&old)
-        .filter(|(name, platform)| new.pin(name, platform).is_none())
-        .collect();
+    let new = images.lock().only(&by_name(&needs));
     Ok(LockChange {
-        path: spec.lock_path(),
-        pin_count: pins(&new).count(),
+        path: lock_path(specs),
+        image_count: new.images().len(),
+        is_written: write(specs, before.as_ref(), &new)?,
         added,
-        removed,
+        removed: removed(&old, &new),
     })
 }
 
 /// Updates the pins of the images in `names` (as the spec writes them; empty for all), and returns the change of each
-/// image. Pins that the spec does not use are kept. If nothing changed, the lockfile is not written.
+/// image. Pins that the spec does not use are kept. If nothing changed, the lockfile is not written, unless it is in an
+/// earlier form.
 ///
 /// # Errors
 /// Returns [`BuildError::UnknownImage`] for a name that the spec does not have, and the errors of resolving and reading
 /// images and of reading and writing the lockfile.
 pub async fn update_lock(
-    spec: &Spec,
+    specs: &[&Spec],
     names: &[String],
     options: &BuildOptions,
     transports: &Transports,
     observer: &Arc<dyn Observer>,
 ) -> Result<Vec<ImageChange>, BuildError> {
-    let needs = needs(spec, spec.platforms())?;
+    let needs = all_needs(specs)?;
     let chosen = choose(&needs, names)?;
-    let before = Lock::load(&spec.lock_path())?;
-    let old = before.clone().unwrap_or_default();
+    let before = locking::load(&lock_path(specs), observer)?;
+    let old = pins_of(before.as_ref());
     let start = chosen.iter().fold(old.clone(), |lock, named| lock.without(&named.text));
     let mut images = Images::new(transports, options, observer).pinned_by(start, &old);
     let mut changes = Vec::new();
@@ -92,7 +94,7 @@ pub async fn update_lock(
         }
         changes.push(image_change(named, &old, &images, &found).await);
     }
-    write(spec, before.as_ref(), images.lock())?;
+    write(specs, before.as_ref(), images.lock())?;
     Ok(changes)
 }
 
@@ -105,14 +107,14 @@ pub struct PinnedName {
     pub locked: Option<Digest>,
     /// The digest that the name resolves to now.
     pub current: Digest,
-    /// Platforms of the spec that are not pinned.
+    /// Platforms of the spec that are not pinned: all that need the name, or none.
     pub missing: Vec<Platform>,
 }
 
 impl PinnedName {
-    /// Returns `true` if the name resolves to another digest than the locked one, or is not pinned for a platform.
+    /// Returns `true` if the name resolves to another digest than the locked one, or is not pinned.
     pub fn is_outdated(&self) -> bool {
-        self.locked != Some(self.current) || !self.missing.is_empty()
+        self.locked != Some(self.current)
     }
 }
 
@@ -120,18 +122,16 @@ impl PinnedName {
 ///
 /// # Errors
 /// Those of resolving, and of reading the lockfile.
-pub async fn outdated(spec: &Spec, transports: &Transports) -> Result<Vec<PinnedName>, BuildError> {
-    let needs = needs(spec, spec.platforms())?;
-    let lock = Lock::load(&spec.lock_path())?.unwrap_or_default();
+pub async fn outdated(specs: &[&Spec], transports: &Transports) -> Result<Vec<PinnedName>, BuildError> {
+    let needs = all_needs(specs)?;
+    let lock = Lock::load(&lock_path(specs))?;
+    let lock = pins_of(lock.as_ref());
     let mut found = Vec::new();
     for named in choose(&needs, &[])? {
-        let platforms = needs
-            .iter()
-            .filter(|(need, _)| *need == named)
-            .map(|(_, platform)| platform);
-        let is_missing = |platform: &&Platform| lock.pin(&named.text, platform).is_none();
-        let missing = platforms.filter(is_missing).cloned().collect();
-        let locked = lock.image(&named.text).and_then(|image| image.root());
+        let locked = lock.image(&named.text).map(|image| image.digest);
+        let is_missing = |(need, _): &&Need| *need == named && locked.is_none();
+        let missing = needs.iter().filter(is_missing);
+        let missing = missing.map(|(_, platform)| platform.clone()).collect();
         let failed = |cause| BuildError::Resolve {
             image: named.name.to_string(),
             cause: Box::new(cause),
@@ -183,35 +183,38 @@ fn is_meant(named: &NamedImage, name: &str) -> bool {
     named.text == name || written.is_ok_and(|written| written == named.text) || repository.as_deref() == Some(name)
 }
 
-fn only_needed(lock: &Lock, needs: &BTreeSet<Need>) -> Lock {
-    lock.retain(|name, platform| {
-        needs
-            .iter()
-            .any(|(named, needed)| named.text == name && needed.is_same_as(platform))
-    })
+fn pins_of(loaded: Option<&LoadedLock>) -> Lock {
+    loaded.map(|loaded| loaded.lock.clone()).unwrap_or_default()
 }
 
-fn pins(lock: &Lock) -> impl Iterator<Item = (String, Platform)> {
-    lock.images().iter().flat_map(|(name, image)| {
-        image
-            .platforms()
-            .keys()
-            .map(|platform| (name.clone(), platform.clone()))
-    })
-}
-
-fn write(spec: &Spec, before: Option<&Lock>, lock: &Lock) -> Result<(), BuildError> {
-    let path = spec.lock_path();
-    let failed = |cause: StoreError| BuildError::WriteLock {
-        path: path.clone(),
-        cause: Box::new(cause),
-    };
-    match before {
-        Some(before) if before == lock && !lock.images().is_empty() => Ok(()),
-        None if lock.images().is_empty() => Ok(()),
-        Some(_) if lock.images().is_empty() => {
-            fs::remove_file(&path).map_err(|cause| failed(StoreError::io("remove", &path, cause)))
+/// Returns what `new` does not pin any more: the platforms of each image, or the image itself.
+fn removed(old: &Lock, new: &Lock) -> Vec<(String, Option<Platform>)> {
+    let mut removed = Vec::new();
+    for (name, image) in old.images() {
+        let platforms = image.platforms().keys();
+        let gone = platforms.filter(|platform| new.pin(name, platform).is_none());
+        removed.extend(gone.map(|platform| (name.clone(), Some(platform.clone()))));
+        if image.platforms().is_empty() && new.image(name).is_none() {
+            removed.push((name.clone(), None));
         }
-        _ => locking::write(&path, lock).map_err(failed),
     }
+    removed
+}
+
+/// Writes a lockfile if it changed or is in an earlier form, and removes one without pins. Returns `false` if it stays as
+/// it is. Facts files that no pin needs are removed in any case: a killed process may have left some.
+fn write(specs: &[&Spec], before: Option<&LoadedLock>, lock: &Lock) -> Result<bool, BuildError> {
+    let path = lock_path(specs);
+    let is_empty = lock.images().is_empty();
+    let is_same = before.is_some_and(|before| before.is_canonical && before.lock == *lock);
+    let written = match before {
+        Some(_) if is_empty => lock_files::remove(&path).map(|()| true),
+        Some(_) if is_same => lock_files::tidy(&path, lock).map(|()| false),
+        None if is_empty => Ok(false),
+        _ => lock_files::write(&path, lock).map(|()| true),
+    };
+    written.map_err(|cause| BuildError::WriteLock {
+        path,
+        cause: Box::new(cause),
+    })
 }

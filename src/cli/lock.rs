@@ -1,6 +1,6 @@
 //! `ocitect lock`, `update` and `outdated`: the pinned images of a spec.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::json;
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::arguments::{LockArguments, OutdatedArguments, OutputArguments, RegistryArguments, UpdateArguments};
 use super::failure::{Done, Failure};
 use super::stdout::{print, print_json};
-use super::{lock_text, progress};
+use super::{lock_text, members, progress};
 use crate::build::{self, LockChange, Transports};
 use crate::environment::Environment;
 use crate::events::{Event, Observer};
@@ -18,15 +18,16 @@ use crate::spec::Spec;
 
 /// Updates the lockfile of a spec, or prints it.
 pub async fn lock(arguments: &LockArguments, output: &OutputArguments, environment: &Environment) -> Done {
-    let spec = Spec::load(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
-    if arguments.show {
-        return show(&spec, arguments.json);
-    }
+    let loaded = members::load_all(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
+    let specs: Vec<&Spec> = loaded.iter().collect();
     let observer = progress::observer(output.progress, output.verbose > 0);
-    let transports = transports(&spec, environment, &arguments.registry, &observer)?;
+    if arguments.show {
+        return show(&lock_path(&specs), arguments.json, &observer);
+    }
+    let transports = transports(&specs, environment, &arguments.registry, &observer)?;
     let _traffic = progress::TrafficAtEnd::of(&transports, &observer);
     let options = environment.build_options(None)?;
-    let change = build::complete_lock(&spec, &options, &transports, &observer).await?;
+    let change = build::complete_lock(&specs, &options, &transports, &observer).await?;
     print_change(&change, &observer);
     Ok(())
 }
@@ -38,46 +39,52 @@ fn print_change(change: &LockChange, observer: &Arc<dyn Observer>) {
         note(format!("pinned {} for {platform}", escape(name.as_bytes())));
     }
     for (name, platform) in &change.removed {
-        note(format!("removed {} for {platform}", escape(name.as_bytes())));
+        let platform = platform.as_ref().map(|platform| format!(" for {platform}"));
+        note(format!(
+            "removed {}{}",
+            escape(name.as_bytes()),
+            platform.unwrap_or_default()
+        ));
     }
-    note(
-        match (change.pin_count, change.added.is_empty() && change.removed.is_empty()) {
-            (0, true) => "the spec uses no images: nothing to lock".to_owned(),
-            (0, false) => format!("removed {path}: the spec uses no images"),
-            (_, true) => format!("{path} is up to date"),
-            (_, false) => format!("wrote {path}"),
-        },
-    );
+    note(match (change.image_count, change.is_written) {
+        (0, false) => "the spec uses no images: nothing to lock".to_owned(),
+        (0, true) => format!("removed {path}: the spec uses no images"),
+        (_, false) => format!("{path} is up to date"),
+        (_, true) => format!("wrote {path}"),
+    });
 }
 
-fn show(spec: &Spec, as_json: bool) -> Done {
-    let path = spec.lock_path();
-    let Some(lock) = Lock::load(&path)? else {
+fn show(path: &Path, as_json: bool, observer: &Arc<dyn Observer>) -> Done {
+    let Some(loaded) = Lock::load(path)? else {
         let path = escape(path.as_os_str().as_encoded_bytes());
         return Err(Failure::not_found(
             &format!("lockfile {path} does not exist"),
             "run `ocitect lock` to create it",
         ));
     };
+    for warning in loaded.warnings {
+        observer.event(Event::Warning(warning));
+    }
     if as_json {
-        print_json(&lock_text::to_json(&lock))
+        print_json(&lock_text::to_json(&loaded.lock))
     } else {
-        print(lock_text::to_text(&lock).as_bytes())
+        print(lock_text::to_text(&loaded.lock).as_bytes())
     }
 }
 
 /// Updates pins, and prints what changed.
 pub async fn update(arguments: &UpdateArguments, output: &OutputArguments, environment: &Environment) -> Done {
     check_is_spec(&arguments.spec)?;
-    let spec = Spec::load(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
+    let loaded = members::load_all(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
+    let specs: Vec<&Spec> = loaded.iter().collect();
     let observer = progress::observer(output.progress, output.verbose > 0);
-    let transports = transports(&spec, environment, &arguments.registry, &observer)?;
+    let transports = transports(&specs, environment, &arguments.registry, &observer)?;
     let _traffic = progress::TrafficAtEnd::of(&transports, &observer);
     let options = environment.build_options(None)?;
-    let changes = build::update_lock(&spec, &arguments.image, &options, &transports, &observer).await?;
+    let changes = build::update_lock(&specs, &arguments.image, &options, &transports, &observer).await?;
     if arguments.json {
         let images: Vec<_> = changes.iter().map(build::ImageChange::to_json).collect();
-        return print_json(&json!({ "lock": shown(&spec.lock_path()), "images": images }));
+        return print_json(&json!({ "lock": shown(&lock_path(&specs)), "images": images }));
     }
     print(lock_text::changes(&changes).as_bytes())
 }
@@ -99,12 +106,13 @@ fn check_is_spec(path: &Path) -> Done {
 /// Prints which pins would move, and fails if one would.
 pub async fn outdated(arguments: &OutdatedArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let observer = progress::observer(output.progress, output.verbose > 0);
-    let spec = Spec::load(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
-    let transports = transports(&spec, environment, &arguments.registry, &observer)?;
+    let loaded = members::load_all(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
+    let specs: Vec<&Spec> = loaded.iter().collect();
+    let transports = transports(&specs, environment, &arguments.registry, &observer)?;
     let _traffic = progress::TrafficAtEnd::of(&transports, &observer);
-    let names = build::outdated(&spec, &transports).await?;
+    let names = build::outdated(&specs, &transports).await?;
     if arguments.json {
-        print_json(&json!({ "lock": shown(&spec.lock_path()), "images": lock_text::names_json(&names) }))?
+        print_json(&json!({ "lock": shown(&lock_path(&specs)), "images": lock_text::names_json(&names) }))?
     } else {
         print(lock_text::names(&names).as_bytes())?
     }
@@ -117,12 +125,17 @@ pub async fn outdated(arguments: &OutdatedArguments, output: &OutputArguments, e
         _ => Err(Failure::gate(
             &format!(
                 "{} is outdated: {moved} of {} images changed or are not pinned",
-                shown(&spec.lock_path()),
+                shown(&lock_path(&specs)),
                 names.len()
             ),
             "run `ocitect update` to update the pins, or `ocitect lock` to add missing ones",
         )),
     }
+}
+
+/// Returns the lockfile of a spec, or of all members of a workspace.
+fn lock_path(specs: &[&Spec]) -> PathBuf {
+    specs.first().map(|spec| spec.lock_path()).unwrap_or_default()
 }
 
 fn shown(path: &Path) -> String {
@@ -131,13 +144,16 @@ fn shown(path: &Path) -> String {
 
 /// Returns the access to images. A password from the command line is used for the registries of the spec's images.
 fn transports(
-    spec: &Spec,
+    specs: &[&Spec],
     environment: &Environment,
     arguments: &RegistryArguments,
     observer: &Arc<dyn Observer>,
 ) -> Result<Transports, Failure> {
     let mut registries = Vec::new();
-    for platform in spec.platforms() {
+    for (spec, platform) in specs
+        .iter()
+        .flat_map(|spec| spec.platforms().iter().map(move |platform| (spec, platform)))
+    {
         for image in spec.platform(platform)?.images() {
             if let ImageName::Registry(reference) = image.name {
                 registries.push(reference.repository.registry().to_owned());

@@ -12,7 +12,11 @@ pub fn to_text(lock: &Lock) -> String {
     let mut lines = Vec::new();
     for (name, image) in lock.images() {
         lines.push(escape(name.as_bytes()));
-        lines.extend(image.index.map(|index| field("index", &index.to_string())));
+        if image.platforms().is_empty() {
+            lines.push(field("digest", &image.digest.to_string()));
+            lines.push(field("facts", "not at hand; `ocitect lock` reads them from the image"));
+        }
+        lines.extend(image.index().map(|index| field("index", &index.to_string())));
         for (platform, pin) in image.platforms() {
             lines.push(format!("  {platform}"));
             pin_lines(pin, &mut lines);
@@ -71,7 +75,13 @@ fn libraries(facts: &Facts) -> Vec<String> {
 pub fn to_json(lock: &Lock) -> Value {
     let image = |(name, image): (&String, &LockedImage)| {
         let platforms = image.platforms().iter().map(|(platform, pin)| pin_json(platform, pin));
-        json!({ "name": name, "index": image.index, "platforms": platforms.collect::<Vec<_>>() })
+        json!({
+            "name": name,
+            "digest": image.digest,
+            "index": image.index(),
+            "facts_digest": image.facts_digest(),
+            "platforms": platforms.collect::<Vec<_>>(),
+        })
     };
     json!({ "images": lock.images().iter().map(image).collect::<Vec<_>>() })
 }
@@ -197,15 +207,10 @@ pub fn names(names: &[PinnedName]) -> String {
 
 fn name_line(name: &PinnedName) -> String {
     let image = escape(name.name.as_bytes());
-    let missing: Vec<String> = name.missing.iter().map(ToString::to_string).collect();
     match name.locked {
         None => format!("{image}  not pinned; the current digest is {}\n", name.current),
         Some(locked) if locked != name.current => format!("{image}  {locked} -> {}\n", name.current),
-        Some(locked) if missing.is_empty() => format!("{image}  {locked} is current\n"),
-        Some(locked) => format!(
-            "{image}  {locked} is current, but not pinned for {}\n",
-            missing.join(", ")
-        ),
+        Some(locked) => format!("{image}  {locked} is current\n"),
     }
 }
 

@@ -72,6 +72,17 @@ pub fn load(
     Ok(members)
 }
 
+/// Loads the spec at `path`, or those of all members of its workspace, which have one lockfile.
+pub fn load_all(path: &Path, inputs: &Inputs) -> Result<Vec<Spec>, Failure> {
+    match find(path)? {
+        Found::Alone => Ok(vec![Spec::load(path, inputs)?]),
+        Found::Workspace(root) | Found::Member { root, .. } => {
+            let members = Workspace::load(&root, inputs)?.into_members();
+            Ok(members.into_iter().map(|member| member.spec).collect())
+        }
+    }
+}
+
 fn alone(
     path: &Path,
     selection: &SelectionArguments,

@@ -1,4 +1,4 @@
-//! The content of a lockfile for one image.
+//! A pinned image, and what is known of it.
 
 use std::collections::BTreeMap;
 
@@ -6,39 +6,82 @@ use super::error::LockError;
 use crate::model::{Descriptor, DiffId, Digest, Image, Platform};
 use crate::tree::{FACTS_VERSION, Facts, TreeError};
 
-/// The image that a name of the spec resolved to.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// The image that a name resolved to.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockedImage {
-    /// The digest of the index; `None` if the name resolved to a single manifest.
-    pub index: Option<Digest>,
-    /// The pin for each platform, by the platform as the spec writes it.
-    pub(super) platforms: BTreeMap<Platform, Pin>,
+    /// The digest that the name resolved to: of the index, or of the manifest if it resolved to a single one.
+    pub digest: Digest,
+    /// The pin for each platform whose facts are at hand, by the platform as the spec writes it.
+    platforms: BTreeMap<Platform, Pin>,
+    /// Digest of the facts file that the lockfile states, if that file is not at hand.
+    absent_facts: Option<Digest>,
 }
 
 impl LockedImage {
-    /// Returns its platforms, sorted, with their pins.
+    /// Creates an image whose facts are not at hand, with the digest of its facts file if that is known.
+    pub fn new(digest: Digest, absent_facts: Option<Digest>) -> Self {
+        Self {
+            digest,
+            platforms: BTreeMap::new(),
+            absent_facts,
+        }
+    }
+
+    /// Creates an image with the pins of its platforms.
+    pub fn with_pins(digest: Digest, platforms: BTreeMap<Platform, Pin>) -> Self {
+        Self {
+            digest,
+            platforms,
+            absent_facts: None,
+        }
+    }
+
+    /// Returns the platforms whose facts are at hand, sorted, with their pins.
     pub fn platforms(&self) -> &BTreeMap<Platform, Pin> {
         &self.platforms
+    }
+
+    /// Returns the digest of its facts file if that file is not at hand.
+    pub fn absent_facts(&self) -> Option<Digest> {
+        self.absent_facts
     }
 
     /// Returns the pin for a platform, in any spelling of its variant.
     pub fn pin(&self, platform: &Platform) -> Option<&Pin> {
         self.platforms.get(platform).or_else(|| {
-            let found = self.platforms.iter().find(|(known, _)| known.is_same_as(platform));
+            let found = self
+                .platforms
+                .iter()
+                .find(|(known, _)| is_same_platform(known, platform));
             found.map(|(_, pin)| pin)
         })
     }
 
-    pub(super) fn insert(&mut self, platform: Platform, pin: Pin) {
-        self.platforms.retain(|known, _| !known.is_same_as(&platform));
-        self.platforms.insert(platform, pin);
+    /// Returns the digest of the index; `None` if the name resolved to a single manifest, or if that is not known.
+    pub fn index(&self) -> Option<Digest> {
+        let is_manifest = |pin: &Pin| pin.manifest.digest == self.digest;
+        let is_index = !self.platforms.is_empty() && !self.platforms.values().any(is_manifest);
+        is_index.then_some(self.digest)
     }
 
-    /// Returns the digest that the name resolved to: the index, else the manifest. Returns `None` if nothing is pinned.
-    pub fn root(&self) -> Option<Digest> {
-        self.index
-            .or_else(|| self.platforms.values().next().map(|pin| pin.manifest.digest))
+    /// Returns it with one more pin, or with the pin replaced.
+    pub(super) fn with_pin(mut self, platform: Platform, pin: Pin) -> Self {
+        self.platforms.retain(|known, _| !is_same_platform(known, &platform));
+        self.platforms.insert(platform, pin);
+        self.absent_facts = None;
+        self
     }
+
+    /// Returns it with the pins of the wanted platforms only.
+    pub(super) fn only(mut self, is_wanted: impl Fn(&Platform) -> bool) -> Self {
+        self.platforms.retain(|platform, _| is_wanted(platform));
+        self
+    }
+}
+
+/// Returns `true` if both spellings mean the same platform (`linux/arm64` and `linux/arm64/v8`).
+pub(super) fn is_same_platform(left: &Platform, right: &Platform) -> bool {
+    left.is_same_as(right)
 }
 
 /// The pinned image of one platform. Its descriptors consist of media type, digest and size only.

@@ -10,6 +10,7 @@ mod descriptor;
 mod digest;
 mod docker_hub;
 mod document;
+mod facts_directory;
 mod failure;
 pub mod finding;
 #[cfg(any(test, fuzzing))]
@@ -40,6 +41,7 @@ pub use descriptor::Descriptor;
 pub use digest::{DiffId, Digest, DigestError, Hasher, other_algorithm};
 pub use docker_hub::{DOCKER_HUB, repository_path};
 pub use document::{Document, DocumentError, FromJson, MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES};
+pub use facts_directory::facts_directory;
 pub use failure::{Diagnostic, ErrorKind, escape, escape_path};
 pub use image::{Image, ImageConfig, ImageManifest};
 pub use index::{ImageIndex, MAX_INDEX_DEPTH, Root, UnsupportedEntry};

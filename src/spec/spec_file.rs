@@ -14,7 +14,7 @@ use super::root::Root;
 use super::schema::{ImageSpec, PlatformSpec};
 use super::tree::{Node, Value};
 use super::{env_file, merge, shape};
-use crate::model::{Pipes, Platform, ShortNames, nearest};
+use crate::model::{Pipes, Platform, ShortNames, facts_directory, nearest};
 
 /// The name of the spec in a directory.
 pub const DEFAULT_NAME: &str = "ocitect.toml";
@@ -223,10 +223,12 @@ impl Spec {
         specs.filter_map(|spec| spec.member_base().map(str::to_owned)).collect()
     }
 
-    /// Returns the paths of the spec, its lockfile, its ignore files and env-files, whether they exist or not. They are
-    /// packed only if a `from` names them.
+    /// Returns the paths of the spec, its lockfile with the directory of its facts, its ignore files and env-files, whether
+    /// they exist or not. They are packed only if a `from` names them.
     pub fn own_files(&self) -> Vec<PathBuf> {
-        let mut files = vec![self.source.path.clone(), self.lock_path()];
+        let lock = self.lock_path();
+        let facts = facts_directory(&lock);
+        let mut files = vec![self.source.path.clone(), lock, facts];
         files.extend(self.source.root_path().map(Path::to_owned));
         files.extend(self.ignore_files.iter().cloned());
         files.extend(self.env_files.iter().cloned());

@@ -1,4 +1,4 @@
-//! Encodes facts as bytes, for the cache and the lockfile. Equal facts always have equal bytes.
+//! Encodes facts as bytes, for the cache and the facts files of lockfiles. Equal facts always have equal bytes.
 //!
 //! The format is a first line, the version, columns, and the SHA-256 of all that as 64 hexadecimal digits. Similar
 //! values are in one column, so that they compress well: all path suffixes, all sizes, all symbol versions. Numbers are

@@ -186,10 +186,14 @@ impl<'a> Input<'a> {
         })
     }
 
-    /// Joins the paths of layouts and archives to the spec's directory.
+    /// Joins the paths of layouts and archives to the spec's directory. All members of a workspace name an image by the
+    /// same path.
     fn joined(self, name: ImageName) -> ImageName {
         let directory = self.context.directory_at(&self.node.span);
-        with_path(name, |path| directory.join(path))
+        match self.context.source.root_path().map(directory_of) {
+            Some(root) => with_path(name, |path| root.join(relative_to(root, &directory.join(path)))),
+            None => with_path(name, |path| directory.join(path)),
+        }
     }
 }
 

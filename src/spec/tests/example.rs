@@ -23,8 +23,14 @@ fn the_image_as_a_whole() {
     assert!(image.index);
     assert_eq!(image.media_types, Family::Oci);
     assert_eq!(spec.directory(), Path::new("nowhere"));
-    let own = ["ocitect.toml", "ocitect.lock", ".ocitectignore", ".env"].map(|name| Path::new("nowhere").join(name));
-    assert_eq!(spec.own_files(), own);
+    let own = [
+        "ocitect.toml",
+        "ocitect.lock",
+        "ocitect.lock.d",
+        ".ocitectignore",
+        ".env",
+    ];
+    assert_eq!(spec.own_files(), own.map(|name| Path::new("nowhere").join(name)));
 }
 
 #[test]

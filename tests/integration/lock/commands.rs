@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::lock::project::Project;
+use crate::lock::project::{Project, lines};
 use crate::support::{part, tool};
 
 fn json_of(text: &str) -> Value {
@@ -112,15 +112,10 @@ fn one_image_is_updated_alone() {
     let repository = project.base().replace(":latest", "");
     project.sandbox.ok(&["update", "app", "--image", &repository]);
     let after = project.lock_text();
-    assert!(after.contains(&format!("index = \"{new}\"")));
-    let start = format!("\nname = \"{}\"\n", other.base());
-    let part_of = |text: &str| {
-        text.split("[[image]]")
-            .find(|part| part.starts_with(&start))
-            .unwrap()
-            .to_owned()
-    };
-    assert_eq!(part_of(&before), part_of(&after));
+    let line_of = |text: &str, name: &str| lines(text).into_iter().find(|line| line.name == name).unwrap();
+    assert_eq!(line_of(&after, &project.base()).digest, new);
+    assert_eq!(line_of(&before, &other.base()), line_of(&after, &other.base()));
+    assert_eq!(project.facts_texts().len(), 2, "the old facts are removed");
     let said = project.sandbox.run(&["outdated", "app"]).expect(3).stdout;
     assert_eq!(said.lines().filter(|line| line.contains(" -> ")).count(), 1, "{said}");
 
@@ -143,11 +138,16 @@ fn what_is_not_pinned_is_outdated() {
     let project = Project::new("lock/not-pinned");
     let said = project.sandbox.run(&["outdated", "app"]).expect(3).stdout;
     assert!(said.contains("not pinned"), "{said}");
+    let said = json_of(&project.sandbox.run(&["outdated", "app", "--json"]).expect(3).stdout);
+    assert_eq!(
+        said["images"][0]["missing_platforms"],
+        json!(["linux/amd64", "linux/arm64"])
+    );
+    // The pin of a name holds for all platforms.
     project.sandbox.ok(&["build", "app", "--platform", "linux/amd64"]);
-    let said = project.sandbox.run(&["outdated", "app"]).expect(3).stdout;
-    assert!(said.contains("not pinned for linux/arm64"), "{said}");
-    project.sandbox.ok(&["lock", "app"]);
     assert!(project.sandbox.ok(&["outdated", "app"]).stdout.contains("is current"));
+    let said = json_of(&project.sandbox.ok(&["outdated", "app", "--json"]).stdout);
+    assert_eq!(said["images"][0]["missing_platforms"], json!([]));
 }
 
 #[test]
@@ -177,6 +177,8 @@ fn a_lock_is_shown_readable() {
         .iter()
         .find(|image| image["name"] == project.base())
         .unwrap();
+    assert_eq!(image["digest"], image["index"]);
+    assert!(image["facts_digest"].as_str().unwrap().starts_with("sha256:"));
     let pin = &image["platforms"][0];
     assert_eq!(pin["platform"], "linux/amd64");
     assert_eq!(

@@ -1,5 +1,6 @@
 //! `--offline`: in a network namespace without any network, where every connection would fail.
 
+use std::fs;
 use std::process::Command;
 
 use crate::lock::project::Project;
@@ -50,10 +51,8 @@ fn a_layer_that_is_not_here_is_named_with_its_image() {
         "without --offline",
     ]);
     let layer = said.stderr.split("the layer ").nth(1).unwrap()[..71].to_owned();
-    assert!(
-        project.lock_text().contains(&format!("digest = \"{layer}\"")),
-        "{layer}"
-    );
+    let facts = fs::read_to_string(project.facts_file(&base)).unwrap();
+    assert!(facts.contains(&format!("digest = \"{layer}\"")), "{layer}");
     assert!(!sandbox.path("out.tar").exists());
     // Documents are needed too.
     let cache = tempfile::tempdir().unwrap();
@@ -91,6 +90,30 @@ fn what_is_not_pinned_is_lacking() {
 }
 
 #[test]
+fn facts_that_are_not_at_hand_are_named_with_their_images() {
+    let project = Project::new("lock/offline-facts");
+    let digest = project.sandbox.ok(&["build", "app"]).digest();
+    fs::rename(project.facts(), project.sandbox.path("facts")).unwrap();
+    let base = project.base();
+    for arguments in [
+        &["build", "app", "--offline"][..],
+        &["build", "app", "--offline", "--locked"],
+    ] {
+        let said = cut_off(&project.sandbox, arguments).expect(6);
+        said.says(&[
+            &format!(
+                "app/ocitect.lock.d does not contain the facts of {base} for linux/amd64; {base} for linux/arm64, and \
+                 --offline does not contact registries"
+            ),
+            "help: run `ocitect lock` with a network, and keep app/ocitect.lock.d beside app/ocitect.lock",
+        ]);
+    }
+    fs::rename(project.sandbox.path("facts"), project.facts()).unwrap();
+    let built = cut_off(&project.sandbox, &["build", "app", "--offline", "--locked"]).expect(0);
+    assert_eq!(built.digest(), digest);
+}
+
+#[test]
 fn images_of_the_disk_work_as_ever() {
     let project = Project::new("lock/offline-local");
     project.on(&[&format!("oci:{}", part("BASE"))]);
@@ -99,4 +122,11 @@ fn images_of_the_disk_work_as_ever() {
         .digest();
     assert!(project.lock().exists());
     assert_eq!(project.sandbox.ok(&["build", "app", "-o", "oci:two"]).digest(), digest);
+    fs::remove_dir_all(project.facts()).unwrap();
+    let built = cut_off(
+        &project.sandbox,
+        &["build", "app", "--offline", "--locked", "-o", "oci:three"],
+    )
+    .expect(0);
+    assert_eq!(built.digest(), digest);
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::process::Command;
 
-use crate::lock::project::{Project, with_facts_version};
+use crate::lock::project::{Project, lines};
 use crate::registries::images::at;
 use crate::support::{Outcome, Sandbox, part, tool};
 
@@ -18,11 +18,12 @@ fn a_build_writes_the_lock_once_and_then_leaves_it() {
         .says(&["wrote app/ocitect.lock"])
         .digest();
     let text = project.lock_text();
-    assert!(
-        text.contains(&format!("name = \"{}\"\nindex = \"{digest}\"\n", project.base())),
-        "{text}"
-    );
-    assert_eq!(text.matches("\n[[image.platform]]\n").count(), 2);
+    let [line] = &lines(&text)[..] else { panic!("{text}") };
+    assert_eq!((&line.name, &line.digest), (&project.base(), &digest));
+    let facts = fs::read_to_string(project.facts_file(&line.name)).unwrap();
+    assert!(facts.contains(&format!("\nimage = \"{digest}\"\n")), "{facts}");
+    assert_eq!(facts.matches("\n[[platform]]\n").count(), 2);
+    assert_eq!(project.facts_texts().len(), 1);
     let before = fs::metadata(project.lock()).unwrap();
     let second = project.sandbox.ok(&["build", "app"]);
     assert!(!second.stderr.contains("ocitect.lock"), "{}", second.stderr);
@@ -65,11 +66,14 @@ fn facts_are_the_same_from_layers_cache_and_lock() {
     assert!(!caches[1].join("facts").exists(), "facts of the lock are not read anew");
     let with = project.run_with_cache(&caches[2], &["build", "app", "--locked", "-o", "oci:two"]);
     assert_eq!(with.expect(0).digest(), without);
-    // Facts from the cache and from the layers result in the same lockfile.
+    // Facts from the cache and from the layers result in the same files.
     let text = project.lock_text();
+    let facts = project.facts_texts();
     fs::remove_file(project.lock()).unwrap();
+    fs::remove_dir_all(project.facts()).unwrap();
     project.run_cold(&["lock", "app"]).expect(0);
     assert_eq!(project.lock_text(), text);
+    assert_eq!(project.facts_texts(), facts);
 }
 
 #[test]
@@ -77,21 +81,26 @@ fn facts_of_another_version_are_read_anew() {
     let project = Project::new("lock/facts-version");
     let digest = project.sandbox.ok(&["build", "app"]).digest();
     let text = project.lock_text();
-    let other = with_facts_version(&text, 1);
+    let facts = project.facts_texts();
+    let make_old = || {
+        project.replace_facts(&project.base(), |text| {
+            text.replace("facts-version = 2\n", "facts-version = 1\n")
+        });
+    };
+    make_old();
+    let other = project.lock_text();
     assert_ne!(other, text);
-    fs::write(project.lock(), &other).unwrap();
-    let help = "found version 1, expected version 2";
-    project
-        .sandbox
-        .run(&["build", "app", "--locked"])
-        .expect(2)
-        .says(&["is out of date", help, "ocitect lock"]);
-    assert_eq!(project.lock_text(), other);
+    let built = project.run_cold(&["build", "app", "--locked"]).expect(0);
+    assert_eq!(built.digest(), digest);
+    assert_eq!(project.lock_text(), other, "--locked writes nothing");
     assert_eq!(project.run_cold(&["build", "app"]).expect(0).digest(), digest);
-    assert_eq!(project.lock_text(), text);
-    fs::write(project.lock(), &other).unwrap();
+    assert_eq!(
+        (project.lock_text(), project.facts_texts()),
+        (text.clone(), facts.clone())
+    );
+    make_old();
     project.sandbox.ok(&["lock", "app"]);
-    assert_eq!(project.lock_text(), text);
+    assert_eq!((project.lock_text(), project.facts_texts()), (text, facts));
 }
 
 #[test]
@@ -111,7 +120,7 @@ fn a_spec_without_images_has_no_lock() {
     project.sandbox.ok(&["lock", "app"]);
     project.on(&["scratch"]);
     project.sandbox.ok(&["lock", "app"]).says(&["removed app/ocitect.lock"]);
-    assert!(!project.lock().exists());
+    assert!(!project.lock().exists() && !project.facts().exists());
 }
 
 #[test]
@@ -145,10 +154,10 @@ fn a_lock_is_named_after_its_spec_and_does_not_depend_on_where_it_lies() {
         fs::read_to_string(project.sandbox.path("other/place/api.lock")).unwrap(),
         text
     );
-    assert!(
-        text.contains("name = \"oci:./bases/own:1\"\n") && text.contains("name = \"oci:bases/own:1\"\n"),
-        "{text}"
-    );
+    let names: Vec<String> = lines(&text).into_iter().map(|line| line.name).collect();
+    assert_eq!(names, ["oci:./bases/own:1", "oci:bases/own:1"]);
+    let facts = |place: &str| fs::read_dir(project.sandbox.path(place)).unwrap().count();
+    assert_eq!((facts("app/api.lock.d"), facts("other/place/api.lock.d")), (1, 1));
     assert!(!text.contains(project.sandbox.root().to_str().unwrap()), "{text}");
     assert!(!project.lock().exists());
 }
@@ -161,7 +170,7 @@ fn an_absolute_path_is_locked_as_it_is_written() {
     project.on(&[&base]);
     let absolute = project.sandbox.path("app");
     project.sandbox.ok(&["lock", absolute.to_str().unwrap()]);
-    assert!(project.lock_text().contains(&format!("name = \"{base}\"\n")));
+    assert_eq!(lines(&project.lock_text())[0].name, base);
     project.sandbox.ok(&["build", "app", "--locked"]);
 }
 
@@ -169,30 +178,32 @@ fn an_absolute_path_is_locked_as_it_is_written() {
 fn what_is_missing_is_completed_and_nothing_else_is_touched() {
     let project = Project::new("lock/complete");
     project.sandbox.ok(&["build", "app", "--platform", "linux/amd64"]);
-    let first = project.lock_text();
-    assert_eq!(first.matches("\n[[image.platform]]\n").count(), 1);
-    // The tag moves: the other platform is read from the index that the first is pinned to.
+    let first = lines(&project.lock_text());
+    let facts = fs::read_to_string(project.facts_file(&project.base())).unwrap();
+    assert_eq!(facts.matches("\n[[platform]]\n").count(), 1);
+    // The tag moves: the other platform is read from the index that the name is pinned to.
     project.push_base("2.0");
     project.sandbox.ok(&["build", "app"]);
-    let both = project.lock_text();
-    let body = first.split_once("[[image]]").unwrap().1;
-    assert!(both.contains(body), "the first pin is as it was");
-    assert_eq!(both.matches("\n[[image.platform]]\n").count(), 2);
-    assert_eq!(both.matches("index = ").count(), 1);
+    let both = lines(&project.lock_text());
+    assert_eq!((&both[0].name, &both[0].digest), (&first[0].name, &first[0].digest));
+    let all_facts = fs::read_to_string(project.facts_file(&project.base())).unwrap();
+    assert!(all_facts.starts_with(&facts), "the first platform is as it was");
+    assert_eq!(all_facts.matches("\n[[platform]]\n").count(), 2);
+    assert_eq!(project.facts_texts().len(), 1);
     // A build keeps pins that it does not use; `lock` removes them.
     let second = format!("{}/base:latest", part("REGISTRY_OPEN"));
     project.on(&[&second]);
     project.sandbox.ok(&["build", "app"]);
-    assert_eq!(project.lock_text().matches("[[image]]").count(), 2);
+    assert_eq!(lines(&project.lock_text()).len(), 2);
     project
         .sandbox
         .ok(&["lock", "app"])
         .says(&[&format!("removed {} for linux/arm64", project.base())]);
-    let text = project.lock_text();
-    assert!(
-        text.contains(&second) && text.matches("[[image]]").count() == 1,
-        "{text}"
-    );
+    let [line] = &lines(&project.lock_text())[..] else {
+        panic!("{}", project.lock_text())
+    };
+    assert_eq!(line.name, second);
+    assert_eq!(project.facts_texts().len(), 1);
 }
 
 #[test]
@@ -203,9 +214,10 @@ fn platforms_may_have_bases_of_their_own() {
     let over = format!("[platform.\"linux/arm64\".image]\nbase = \"{other}\"\n");
     project.sandbox.write("app/ocitect.toml", format!("{text}{over}"));
     project.sandbox.ok(&["lock", "app"]);
-    let text = project.lock_text();
-    assert_eq!(text.matches("[[image]]").count(), 2);
-    assert_eq!(text.matches("\n[[image.platform]]\n").count(), 2);
+    assert_eq!(lines(&project.lock_text()).len(), 2);
+    let facts = project.facts_texts();
+    assert_eq!(facts.len(), 2);
+    assert!(facts.values().all(|text| text.matches("\n[[platform]]\n").count() == 1));
     project.sandbox.ok(&["build", "app", "--locked"]);
 }
 
@@ -259,7 +271,7 @@ fn the_lock_is_never_packed() {
         at("OPEN", "lock/never")
     ));
     let first = sandbox.ok(&["build", "-o", "oci:out"]).digest();
-    assert!(sandbox.path("ocitect.lock").exists());
+    assert!(sandbox.path("ocitect.lock").exists() && sandbox.path("ocitect.lock.d").is_dir());
     assert_eq!(sandbox.ok(&["build", "-o", "oci:out"]).digest(), first);
 }
 

@@ -247,8 +247,8 @@ fn kill_once(scenario: &Scenario, directory: &Path, at: usize, is_read: bool) ->
     supervised.was_killed
 }
 
-/// Checks that each file is an old or a new one, none is missing, and `index.json` is new only if everything that it
-/// names exists.
+/// Checks that each file is an old or a new one, none is missing, and `index.json` and the lockfile are new only if
+/// everything that they name exists. Facts of an old lockfile may be gone if the new one is there.
 fn check_state(scenario: &Scenario, found: &Files, what: &str) {
     let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
     for (path, bytes) in found
@@ -262,15 +262,24 @@ fn check_state(scenario: &Scenario, found: &Files, what: &str) {
             path.display()
         );
     }
+    let is_new = |path: &str| {
+        let path = Path::new(path);
+        found.contains_key(path) && found.get(path) != scenario.before.get(path)
+    };
     for path in scenario.before.keys() {
-        assert!(found.contains_key(path), "{what}: {} is lost", path.display());
+        let is_replaced = is_new("ocitect.lock") && !scenario.after.contains_key(path);
+        assert!(
+            found.contains_key(path) || is_replaced,
+            "{what}: {} is lost",
+            path.display()
+        );
     }
-    let index = Path::new("out/index.json");
-    if found.contains_key(index) && found.get(index) != scenario.before.get(index) {
-        for path in scenario.after.keys().filter(|path| path.starts_with("out")) {
+    for (name, needs) in [("out/index.json", "out"), ("ocitect.lock", "ocitect.lock.d")] {
+        let needed = scenario.after.keys().filter(|path| path.starts_with(needs));
+        for path in needed.filter(|_| is_new(name)) {
             assert!(
                 found.contains_key(path),
-                "{what}: the index is new, and {} is not there",
+                "{what}: {name} is new, and {} is not there",
                 path.display()
             );
         }
