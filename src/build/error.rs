@@ -168,6 +168,14 @@ pub enum BuildError {
         /// The platform.
         platform: Platform,
     },
+    /// Several members of the workspace cannot be built.
+    #[error("{first}, and {} more members cannot be built", .others.len())]
+    Several {
+        /// The error of the first of them.
+        first: Box<BuildError>,
+        /// The errors of the others.
+        others: Vec<BuildError>,
+    },
     /// A member of the workspace cannot be built.
     #[error("cannot build {id}")]
     Member {
@@ -304,7 +312,7 @@ impl Diagnostic for BuildError {
             | Self::UnknownImage { .. }
             | Self::MemberLacks { .. }
             | Self::MemberUnknown { .. } => ErrorKind::Input,
-            Self::Member { cause, .. } => cause.error_kind(),
+            Self::Member { cause, .. } | Self::Several { first: cause, .. } => cause.error_kind(),
             Self::WriteLock { cause, .. } => cause.error_kind(),
             Self::LockedGone { .. } | Self::NoFacts { .. } => ErrorKind::NotFound,
             Self::Files(error) => error.error_kind(),
@@ -371,7 +379,7 @@ impl Diagnostic for BuildError {
                  dynamic loader by a link to a file of its base"
                     .to_owned(),
             ),
-            Self::Member { cause, .. } => cause.help(),
+            Self::Member { cause, .. } | Self::Several { first: cause, .. } => cause.help(),
             Self::Access(error) => error.help(),
             Self::Copy(error) => error.help(),
             Self::Reference(error) => error.help(),

@@ -32,10 +32,11 @@ impl<'a> Member<'a> {
         cause.of_member(Some(id))
     }
 
-    /// Returns its first full name, if it has a name.
+    /// Returns its first full name in its spec, if it has a name. Which tags are written does not matter: dependents have
+    /// the same bytes whether or not it is selected.
     pub(super) fn reference(&self) -> Option<String> {
-        let name = self.outputs.name.as_ref()?;
-        Some(format!("{name}:{}", self.outputs.tags.first()?))
+        let image = self.spec.image();
+        Some(format!("{}:{}", image.name.as_ref()?, image.tags.first()?))
     }
 
     /// Returns what is worked on while a platform is planned.

@@ -1,5 +1,6 @@
 //! Plans a build: resolves, lists and plans every platform of every image. Writes nothing except to the cache.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::build::BuildError;
@@ -90,24 +91,59 @@ pub async fn plan_build(
         lock_update: None,
         cache: images.cache(),
     };
+    let mut failed = Failed::default();
     for member in members {
-        let disk = Disk::new(member.spec, member.outputs, archives.clone(), options);
-        let planned = plan_member(member, &disk, &mut images, &build, options, observer).await;
-        let planned = planned.map_err(|error| member.error(error))?;
-        if let Some(id) = member.id.filter(|id| is_base(id, members)) {
-            build.contents.collect(&planned.platforms, observer).await?;
-            let added = build
-                .members
-                .add_planned(member, id, &planned.platforms, &build.contents, options);
-            added.map_err(|error| member.error(error))?;
+        if failed.concerns(member) {
+            continue;
         }
-        build.images.push(planned);
+        let disk = Disk::new(member.spec, member.outputs, archives.clone(), options);
+        match plan_member(member, &disk, &mut images, &mut build, members, options, observer).await {
+            Ok(planned) => build.images.push(planned),
+            Err(error) => failed.add(member, error),
+        }
     }
+    failed.result()?;
     if !options.locked {
         let specs: Vec<_> = members.iter().map(|member| member.spec).collect();
         build.lock_update = LockUpdate::new(&specs, lock.as_ref(), images.lock());
     }
     Ok(build)
+}
+
+/// The members that cannot be planned. The others are planned nevertheless, so that all errors are known at once.
+#[derive(Default)]
+struct Failed {
+    ids: BTreeSet<String>,
+    errors: Vec<BuildError>,
+}
+
+impl Failed {
+    /// Returns `true` for a member that is based on a failed one. It counts as failed, without an error of its own.
+    fn concerns(&mut self, member: &Member<'_>) -> bool {
+        let is_based_on_failed = member.spec.member_bases().iter().any(|base| self.ids.contains(base));
+        if is_based_on_failed {
+            self.ids.extend(member.id.map(str::to_owned));
+        }
+        is_based_on_failed
+    }
+
+    fn add(&mut self, member: &Member<'_>, error: BuildError) {
+        self.ids.extend(member.id.map(str::to_owned));
+        self.errors.push(member.error(error));
+    }
+
+    /// Returns the errors, if there are any.
+    fn result(self) -> Result<(), BuildError> {
+        let mut errors = self.errors.into_iter();
+        match (errors.next(), errors.len()) {
+            (None, _) => Ok(()),
+            (Some(only), 0) => Err(only),
+            (Some(first), _) => Err(BuildError::Several {
+                first: Box::new(first),
+                others: errors.collect(),
+            }),
+        }
+    }
 }
 
 /// Returns `true` if a member is the base of another one.
@@ -121,7 +157,8 @@ async fn plan_member(
     member: &Member<'_>,
     disk: &Disk,
     images: &mut Images<'_>,
-    build: &PlannedBuild,
+    build: &mut PlannedBuild,
+    members: &[Member<'_>],
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
 ) -> Result<PlannedImage, BuildError> {
@@ -146,6 +183,12 @@ async fn plan_member(
         platforms.push(planned);
     }
     outputs::refuse_inputs(member.outputs, &platforms)?;
+    if let Some(id) = member.id.filter(|id| is_base(id, members)) {
+        build.contents.collect(&platforms, observer).await?;
+        build
+            .members
+            .add_planned(member, id, &platforms, &build.contents, options)?;
+    }
     let is_built = |platform| member.outputs.platforms.contains(platform);
     Ok(PlannedImage {
         id: member.id.map(str::to_owned),

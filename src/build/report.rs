@@ -71,6 +71,8 @@ pub struct TargetReport {
     pub tags: Vec<Tag>,
     /// The outcome for each blob.
     pub transfer: Report,
+    /// `true` if it had the image with its tags. Layouts and archives are not asked for tags.
+    pub is_unchanged: bool,
 }
 
 /// The result of a build.
@@ -115,13 +117,18 @@ impl BuildReport {
         let mut value = self.to_json();
         value["member"] = id.into();
         value["base_members"] = bases.into_iter().collect::<Vec<_>>().into();
-        value["state"] = if self.is_unchanged() { "unchanged" } else { "written" }.into();
+        value["state"] = self.state().into();
         value
     }
 
-    /// Returns `true` if every target had the whole image already.
-    pub fn is_unchanged(&self) -> bool {
-        self.targets.iter().all(|target| target.transfer.copied_bytes() == 0)
+    /// Returns what happened to the image at its targets: `not written` without targets, `unchanged` if all of them had
+    /// it with its tags, else `written`.
+    pub fn state(&self) -> &'static str {
+        match &self.targets[..] {
+            [] => "not written",
+            targets if targets.iter().all(|target| target.is_unchanged) => "unchanged",
+            _ => "written",
+        }
     }
 
     /// Returns the content of `--metadata`: name, tags, digests, platforms and sizes.

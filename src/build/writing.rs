@@ -15,7 +15,7 @@ use crate::build::layer::BuiltLayer;
 use crate::build::member::Member;
 use crate::build::naming::Outputs;
 use crate::build::packing::named;
-use crate::build::report::{PlatformReport, TargetReport};
+use crate::build::report::{LayerOrigin, LayerReport, PlatformReport, TargetReport};
 use crate::build::target::{Target, TargetPlace};
 use crate::build::transports::Transports;
 use crate::events::{Item, Observer};
@@ -188,9 +188,12 @@ async fn publish_target(
         let reporter = Reporter::new(observer, target.to_string(), BTreeMap::new());
         publish(output.as_ref(), sink.as_ref(), output.root(), &target.tags, &reporter).await?;
     }
+    let is_same_content = supplied.report.copied_bytes() == 0;
+    let is_local = matches!(target.place, TargetPlace::Local(_));
     Ok(TargetReport {
         target: target.to_string(),
         tags: target.tags.clone(),
+        is_unchanged: supplied.is_published || (is_local && is_same_content),
         transfer: supplied.report,
     })
 }
@@ -213,6 +216,7 @@ async fn write(
         written.push(TargetReport {
             target: target.to_string(),
             tags: target.tags.clone(),
+            is_unchanged: transfer.copied_bytes() == 0,
             transfer,
         });
     }
@@ -235,7 +239,7 @@ fn blob_names(id: Option<&str>, reports: &[PlatformReport]) -> BTreeMap<Digest, 
         for layer in &report.layers {
             let known = names
                 .entry(layer.descriptor.digest)
-                .or_insert_with(|| name(&layer.name));
+                .or_insert_with(|| name(part(id, layer)));
             if known.platform.as_ref() != Some(&report.platform) {
                 known.platform = None;
             }
@@ -244,4 +248,12 @@ fn blob_names(id: Option<&str>, reports: &[PlatformReport]) -> BTreeMap<Digest, 
         names.insert(report.manifest.digest, name("manifest"));
     }
     names
+}
+
+/// Returns the name of a layer for progress. Among several images, "base" alone could be one of them.
+fn part<'a>(id: Option<&str>, layer: &'a LayerReport) -> &'a str {
+    match layer.origin {
+        LayerOrigin::Base if id.is_some() => "base layer",
+        _ => &layer.name,
+    }
 }

@@ -155,7 +155,7 @@ pub struct BuildArguments {
     #[arg(long, conflicts_with = "offline")]
     pub push: bool,
     /// Where to write the image: oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:REF]; FILE can be - for
-    /// standard output. Can be repeated. [default without --push: oci:build/oci in the current directory]
+    /// standard output. Can be repeated. [default without --push: oci:build/oci in the current directory; for a workspace, beside its root file]
     #[arg(short, long, value_name = "OUTPUT")]
     pub output: Vec<String>,
     /// Tag or full reference to use instead of those in the spec. Can be repeated.

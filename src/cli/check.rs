@@ -45,7 +45,9 @@ pub async fn run(arguments: &CheckArguments, output: &OutputArguments, environme
 
 /// Prints the verdict of a spec, or those of the members of a workspace.
 fn print_members(checked: &[(Option<String>, Verdict)], arguments: &CheckArguments) -> Done {
-    if let [(_, only)] = checked {
+    if let [(id, only)] = checked
+        && (id.is_none() || !arguments.json)
+    {
         return print_verdict(only, &[], arguments);
     }
     if arguments.sarif {
@@ -60,7 +62,8 @@ fn print_members(checked: &[(Option<String>, Verdict)], arguments: &CheckArgumen
             value["member"] = json!(id);
             value
         };
-        print_json(&json!({ "images": checked.iter().map(member).collect::<Vec<_>>() }))?;
+        let images: Vec<Value> = checked.iter().map(member).collect();
+        print_json(&json!({ "version": JSON_VERSION, "images": images }))?;
     } else {
         for (id, verdict) in checked {
             print(format!("{}:\n", id.as_deref().unwrap_or_default()).as_bytes())?;
@@ -173,6 +176,9 @@ async fn check_named_image(
         skipped,
     ))
 }
+
+/// Version of the JSON for a workspace.
+const JSON_VERSION: u32 = 1;
 
 /// Help for errors among the findings.
 const GATE_HELP: &str = "fix each error, or ignore a finding with `allow` in the spec's [check]";

@@ -12,6 +12,7 @@ use super::stderr::{eprintln_json, eprintln_line};
 use crate::build::BuildError;
 use crate::model::Diagnostic;
 use crate::spec::SpecError;
+use crate::workspace::WorkspaceError;
 
 /// Exit statuses of remote failures: authentication, network or registry, not found.
 const REMOTE_EXIT_CODES: [u8; 3] = [4, 5, 6];
@@ -27,6 +28,8 @@ pub struct Failure {
     /// Excerpt of the spec with its own help, printed for people in place of the other fields.
     diagnostic: Option<String>,
     exit_code: u8,
+    /// Failures of the same run that are printed after it.
+    others: Vec<Failure>,
 }
 
 impl Failure {
@@ -63,6 +66,7 @@ impl Failure {
             help: None,
             diagnostic: None,
             exit_code: 1,
+            others: Vec::new(),
         }
     }
 
@@ -100,9 +104,11 @@ impl Failure {
 
     /// Prints the failure on stderr, as a line of JSON if progress is in JSON, and returns the exit status.
     pub fn report(self, progress: Progress) -> ExitCode {
-        match progress {
-            Progress::Json => eprintln_json(self.to_json()),
-            _ => self.print_human(),
+        for failure in std::iter::once(&self).chain(&self.others) {
+            match progress {
+                Progress::Json => eprintln_json(failure.to_json()),
+                _ => failure.print_human(),
+            }
         }
         ExitCode::from(self.exit_code)
     }
@@ -149,19 +155,37 @@ fn causes(error: &dyn Error) -> Vec<String> {
 
 impl<E: Diagnostic> From<E> for Failure {
     fn from(error: E) -> Self {
-        let exit_code = error.error_kind().exit_code();
-        // A diagnostic of the spec shows the line, a caret, and its own help.
-        let diagnostic: Option<&SpecError> = match (&error as &dyn Any).downcast_ref::<BuildError>() {
-            Some(BuildError::Spec(diagnostic)) => Some(diagnostic),
-            _ => (&error as &dyn Any).downcast_ref(),
-        };
-        let diagnostic = diagnostic.and_then(|error| error.render(render::color_on_stderr()));
-        Self {
-            message: error.to_string(),
-            causes: causes(&error),
-            help: error.help(),
-            diagnostic,
-            exit_code,
+        match (&error as &dyn Any).downcast_ref() {
+            Some(BuildError::Several { first, others }) => Self {
+                others: others.iter().map(of).collect(),
+                ..of(first.as_ref())
+            },
+            _ => of(&error),
         }
+    }
+}
+
+fn of<E: Diagnostic>(error: &E) -> Failure {
+    // A diagnostic of the spec shows the line, a caret, and its own help.
+    let diagnostic = spec_error(error).and_then(|error| error.render(render::color_on_stderr()));
+    Failure {
+        message: error.to_string(),
+        causes: causes(error),
+        help: error.help(),
+        diagnostic,
+        exit_code: error.error_kind().exit_code(),
+        others: Vec::new(),
+    }
+}
+
+/// Returns the error of a spec that an error consists of.
+fn spec_error(error: &dyn Any) -> Option<&SpecError> {
+    if let Some(WorkspaceError::Spec(error)) = error.downcast_ref() {
+        return Some(error);
+    }
+    match error.downcast_ref() {
+        Some(BuildError::Spec(error)) => Some(error),
+        Some(BuildError::Member { cause, .. }) => spec_error(cause.as_ref()),
+        _ => error.downcast_ref(),
     }
 }

@@ -365,7 +365,7 @@ mod tests {
         }
         assert!(!told(&["ocitect", "build", "a", "b"]).contains("--image NAME"));
         for (words, expected) in [
-            (&["build", "-p", "linux/amd64"][..], "use --platform OS/ARCH"),
+            (&["copy", "-p", "linux/amd64", "a", "b"][..], "use --platform OS/ARCH"),
             (&["login", "-p", "x", "ghcr.io"], "use --password-stdin"),
             (&["init", "--name", "x"], "that `ocitect init` writes"),
             (&["build", "--load"], "Usage: ocitect build [OPTIONS] [DIR|FILE]"),

@@ -9,6 +9,9 @@ use super::stdout::{print, print_json};
 use crate::build::OutputRequest;
 use crate::environment::Environment;
 
+/// Version of the JSON.
+const JSON_VERSION: u32 = 1;
+
 /// Prints the selected members and what they are based on, bases first.
 pub fn run(arguments: &ListArguments, environment: &Environment) -> Done {
     let inputs = environment.spec_inputs(&arguments.set)?;
@@ -20,7 +23,8 @@ pub fn run(arguments: &ListArguments, environment: &Environment) -> Done {
     )?;
     let selected: Vec<&MemberOutputs> = members.iter().filter(|member| member.is_selected).collect();
     if arguments.json {
-        return print_json(&selected.into_iter().map(member_json).collect());
+        let members: Vec<Value> = selected.into_iter().map(member_json).collect();
+        return print_json(&json!({ "version": JSON_VERSION, "members": members }));
     }
     print(table(&selected).as_bytes())
 }

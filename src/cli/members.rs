@@ -184,6 +184,7 @@ fn base_outputs(spec: &Spec, request: &OutputRequest) -> Result<Outputs, crate::
     for target in &mut outputs.targets {
         target.tags.clear();
     }
+    outputs.tags.clear();
     outputs.unmoved.clear();
     Ok(outputs)
 }

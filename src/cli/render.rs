@@ -1,13 +1,12 @@
 //! Text for people: sizes, colors, the summary of a build.
 
-use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 
 use super::choices::Color;
 use crate::build::{BuildReport, LayerReport, PlatformReport};
 use crate::events::Outcome;
-use crate::model::{Digest, Tag, size_text};
+use crate::model::{Tag, size_text};
 
 /// The choice of `--color`, made once at the start.
 static COLOR: OnceLock<Color> = OnceLock::new();
@@ -87,20 +86,18 @@ pub fn workspace_summary(images: &[(&str, &BuildReport)]) -> String {
         .max()
         .unwrap_or_default();
     let line = |(id, report): &(&str, &BuildReport)| {
-        let layers: BTreeSet<Digest> = report
+        let count = report
             .platforms
             .iter()
-            .flat_map(|platform| &platform.layers)
-            .map(|layer| layer.descriptor.digest)
-            .collect();
+            .map(|one| one.layers.len())
+            .max()
+            .unwrap_or_default();
         let platforms: Vec<String> = report.platforms.iter().map(|one| one.platform.to_string()).collect();
         let copied: u64 = report.targets.iter().map(|target| target.transfer.copied_bytes()).sum();
-        let state = match (report.targets.is_empty(), report.is_unchanged()) {
-            (true, _) => "not written".to_owned(),
-            (false, true) => "unchanged".to_owned(),
-            (false, false) => format!("wrote {}", size_text(copied)),
+        let state = match report.state() {
+            "written" => format!("wrote {}", size_text(copied)),
+            state => state.to_owned(),
         };
-        let count = layers.len();
         let pad = " ".repeat(width - id.chars().count());
         format!(
             "{id}{pad}  {}  {count} layers  {state}  {}",
@@ -108,12 +105,14 @@ pub fn workspace_summary(images: &[(&str, &BuildReport)]) -> String {
             report.root.digest
         )
     };
-    let written: Vec<_> = images.iter().filter(|(_, report)| !report.targets.is_empty()).collect();
-    let unchanged = written.iter().filter(|(_, report)| report.is_unchanged()).count();
+    let count = |state: &str| images.iter().filter(|(_, report)| report.state() == state).count();
     let mut lines: Vec<String> = images.iter().map(line).collect();
-    let count = images.len();
-    let changed = written.len() - unchanged;
-    lines.push(format!("{count} images: {changed} written, {unchanged} unchanged"));
+    lines.push(format!(
+        "{} images: {} written, {} unchanged",
+        images.len(),
+        count("written"),
+        count("unchanged")
+    ));
     lines.join("\n")
 }
 

@@ -38,6 +38,8 @@ pub struct Spec {
     directory: PathBuf,
     env_files: Vec<PathBuf>,
     lock_path: PathBuf,
+    /// The variables that `[matrix]` sets.
+    fixed_variables: BTreeSet<String>,
     outside: Outside,
     image: ImageSpec,
     /// The values for each of the image's platforms, in their order.
@@ -126,7 +128,14 @@ impl Spec {
                 ..inputs.clone()
             };
             let spec = Self::of(source.clone(), document, env_files.clone(), &inputs, root.lock_path())?;
-            specs.push((cell.values, spec));
+            let fixed_variables = cell.vars.into_keys().collect();
+            specs.push((
+                cell.values,
+                Self {
+                    fixed_variables,
+                    ..spec
+                },
+            ));
         }
         Ok(specs)
     }
@@ -171,6 +180,7 @@ impl Spec {
             directory,
             env_files,
             lock_path,
+            fixed_variables: BTreeSet::new(),
             outside,
             image,
             platform_specs,
@@ -214,7 +224,7 @@ impl Spec {
 
     /// Returns `true` if `--set` may give a variable of this name.
     pub fn has_variable(&self, name: &str) -> bool {
-        self.configs.iter().any(|merged| merged.vars.contains_key(name))
+        !self.fixed_variables.contains(name) && self.configs.iter().any(|merged| merged.vars.contains_key(name))
     }
 
     /// Returns the IDs of the members of the workspace that the image is based on for some platform, sorted.

@@ -192,7 +192,7 @@ impl LayoutIndex {
 
     /// Checks that a tag is not that of an image with a name.
     fn check_unnamed(&self, tag: &Tag, place: &str) -> Result<(), StoreError> {
-        let has_tag = |entry: &&Descriptor| ref_name(entry) == Some(tag.as_str());
+        let has_tag = |entry: &&Descriptor| full_name_of(entry).and_then(tag_of) == Some(tag.as_str());
         match self.index.manifests.iter().filter(has_tag).find_map(owner) {
             None => Ok(()),
             Some(owner) => Err(StoreError::ForeignTag {

@@ -58,6 +58,12 @@ pub enum WorkspaceError {
         /// The spec of the other one.
         second: PathBuf,
     },
+    /// A member has no name, by which it could be told from the others.
+    #[error("{id} has no name")]
+    NoName {
+        /// The member.
+        id: String,
+    },
     /// Two members have one image name and tag.
     #[error("{first} and {second} are both named {name}")]
     SameName {
@@ -85,7 +91,7 @@ pub enum WorkspaceError {
         ids: Vec<String>,
     },
     /// A member is built for platforms that its base is not built for.
-    #[error("{id} is built for {}, and its base {base} is not", list(.lacking))]
+    #[error("{id} is built for {}, but its base \"{base}\" is not", list(.lacking))]
     Platforms {
         /// The member.
         id: String,
@@ -150,6 +156,7 @@ impl Diagnostic for WorkspaceError {
             ),
             Self::BadId { .. } => Some("use letters, digits, `.`, `_` and `-`".to_owned()),
             Self::SameId { .. } => Some("rename one of the directories or files".to_owned()),
+            Self::NoName { .. } => Some("set `name` in its [image], such as ghcr.io/me/app".to_owned()),
             Self::SameName { .. } => Some("give one of them another `name` or other `tags` in [image]".to_owned()),
             Self::NoBase { nearest, .. } => Some(or_nearest(
                 nearest.as_ref(),

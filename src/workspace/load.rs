@@ -171,12 +171,14 @@ fn check_sets(members: &BTreeMap<String, Spec>, inputs: &Inputs) -> Result<(), W
     }
 }
 
-/// Refuses two members that would write the same tag.
+/// Refuses members without a name, and two that would write the same tag.
 fn check_names(members: &BTreeMap<String, Spec>) -> Result<(), WorkspaceError> {
     let mut seen: BTreeMap<String, &str> = BTreeMap::new();
     for (id, spec) in members {
         let image = spec.image();
-        let Some(name) = &image.name else { continue };
+        let Some(name) = &image.name else {
+            return Err(WorkspaceError::NoName { id: id.clone() });
+        };
         for tag in &image.tags {
             let name = format!("{name}:{tag}");
             if let Some(first) = seen.insert(name.clone(), id) {

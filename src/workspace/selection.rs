@@ -10,7 +10,8 @@ use crate::model::nearest;
 /// What to select.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
-    /// Patterns of IDs, as shells write them; empty for all members.
+    /// Patterns of IDs, as shells write them; empty for all members. A pattern of the ID of a member with a matrix is for
+    /// all of its images.
     pub packages: Vec<String>,
     /// Patterns of IDs that are left out.
     pub exclude: Vec<String>,
@@ -38,12 +39,15 @@ impl Selection {
             let mut found = BTreeSet::new();
             for pattern in patterns {
                 let matcher = matcher(pattern)?;
-                let before = found.len();
-                found.extend(bases.keys().filter(|id| matcher.is_match(id)));
-                let has_match = found.len() > before || found.iter().any(|id| matcher.is_match(id));
-                if !has_match {
+                let matches = |id: &&&str| {
+                    let member = id.split('/').next().unwrap_or_default();
+                    matcher.is_match(id) || matcher.is_match(member)
+                };
+                let matching: Vec<&str> = bases.keys().filter(matches).copied().collect();
+                if matching.is_empty() {
                     return Err(no_such_member(pattern, bases));
                 }
+                found.extend(matching);
             }
             Ok(found)
         };
@@ -144,6 +148,10 @@ mod tests {
         assert_eq!(
             select(&["servers/*"], &["*/mail"], false),
             found("servers/auth", "base")
+        );
+        assert_eq!(
+            select(&["servers"], &[], false),
+            found("servers/auth servers/mail", "base")
         );
         assert_eq!(select(&["planner"], &[], false), found("planner", "base common"));
         assert_eq!(select(&["common"], &[], true), found("common planner", "base"));

@@ -7,6 +7,7 @@ mod errors;
 mod faults;
 mod outputs;
 mod reproducibility;
+mod workspace;
 
 #[path = "../support"]
 mod support {

@@ -69,6 +69,12 @@ fn from(input: Input<'_>) -> Result<From, Problem> {
     if text.is_empty() || text.contains('\0') {
         return Err(input.problem("a path must not be empty or contain a NUL character"));
     }
+    if text.starts_with("workspace:") {
+        return input.refuse(
+            "files of a member of a workspace cannot be copied",
+            "copy them from where the member's were: its own `from`, or an image",
+        );
+    }
     if !IMAGE_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) {
         return Ok(From::Disk {
             directory: input.context.directory_at(&input.node.span).to_owned(),

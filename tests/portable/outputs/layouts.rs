@@ -89,24 +89,34 @@ fn other_tags_stay_and_a_tag_moves() {
 }
 
 #[test]
-fn a_tag_of_an_image_of_another_name_is_never_replaced() {
+fn an_image_of_another_name_stays_beside_the_new_one() {
     let sandbox = Sandbox::new();
     write_spec(&sandbox, NAME);
-    sandbox.ok(&["build", "-o", "oci:out"]);
+    let first = sandbox.ok(&["build", "-o", "oci:out"]).digest();
     let before = state(&sandbox.path("out"));
-    for name in ["name = \"example.com/team/other\"", ""] {
-        write_spec(&sandbox, name);
-        sandbox.write("files/greeting", "of another image\n");
-        sandbox.run(&["build", "-o", "oci:out"]).expect(2).says(&[
-            "the tag latest in",
-            "belongs to example.com/team/app",
-            "-o oci:OTHER",
-        ]);
-        assert_eq!(state(&sandbox.path("out")), before);
-    }
+    write_spec(&sandbox, "");
+    sandbox.write("files/greeting", "of another image\n");
+    sandbox.run(&["build", "-o", "oci:out"]).expect(2).says(&[
+        "the tag latest in",
+        "belongs to example.com/team/app",
+        "-o oci:OTHER",
+    ]);
+    assert_eq!(state(&sandbox.path("out")), before);
+
     write_spec(&sandbox, "name = \"example.com/team/other\"");
-    sandbox.ok(&["build", "-o", "oci:out:other"]);
+    sandbox.write("files/greeting", "of another image\n");
+    let second = sandbox.ok(&["build", "-o", "oci:out"]).digest();
     assert_eq!(sandbox.layout("out").index()["manifests"].as_array().unwrap().len(), 2);
+    for (name, digest) in [("app", first), ("other", second)] {
+        let shown = sandbox
+            .ok(&["inspect", "--json", &format!("oci:out:example.com/team/{name}:latest")])
+            .stdout;
+        assert!(shown.contains(&digest), "{shown}");
+    }
+    sandbox
+        .run(&["inspect", "oci:out:latest"])
+        .expect(2)
+        .says(&["example.com/team/app:latest", "example.com/team/other:latest"]);
 }
 
 #[test]

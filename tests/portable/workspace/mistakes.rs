@@ -1,0 +1,199 @@
+//! Every mistake of a workspace is named before anything is written.
+
+use super::write_stack;
+use crate::support::Sandbox;
+
+/// Replaces a text in a file of the workspace.
+fn edit(sandbox: &Sandbox, path: &str, from: &str, to: &str) {
+    let text = std::fs::read_to_string(sandbox.path(path)).unwrap();
+    assert!(text.contains(from), "{path}: {text}");
+    sandbox.write(path, text.replace(from, to));
+}
+
+#[test]
+fn mistakes_are_errors_with_help() {
+    let planner = "agents/planner/ocitect.toml";
+    for (path, from, to, expected) in [
+        (
+            "ocitect.toml",
+            "\"base\",",
+            "\"basis\",",
+            &["the member \"basis\" does not exist", "help:"][..],
+        ),
+        (
+            planner,
+            "workspace:base",
+            "workspace:bass",
+            &["there is no member \"bass\"", "did you mean base?"],
+        ),
+        (
+            "base/ocitect.toml",
+            "[image]\n",
+            "[image]\nbase = \"workspace:planner\"\n",
+            &["base → planner → base"],
+        ),
+        (
+            planner,
+            "ws/planner",
+            "ws/base",
+            &["planner", "base", "are both named reg.example.com/ws/base:1.0"],
+        ),
+        (
+            "servers.toml",
+            "\"billing\",",
+            "\"auth\",",
+            &["two members have the ID servers/auth"],
+        ),
+        (
+            "base/ocitect.toml",
+            "[image]\n",
+            "[image]\nplatforms = [\"linux/amd64\"]\n",
+            &["is built for linux/arm64, but its base \"base\" is not"],
+        ),
+        (
+            planner,
+            "name = \"reg.example.com/ws/planner\"\n",
+            "",
+            &["planner has no name"],
+        ),
+        (
+            "ocitect.toml",
+            "members =",
+            "member =",
+            &["ocitect.toml:3:1", "unknown key `member`"],
+        ),
+        (
+            "ocitect.toml",
+            "compression = \"none\"",
+            "compression = \"lz4\"",
+            &["ocitect.toml:9", "must be one of"],
+        ),
+        (
+            "servers.toml",
+            "port = \"25\"",
+            "port = 25",
+            &["servers.toml:3", "wrong type"],
+        ),
+        (
+            "servers.toml",
+            "{ server = \"mail\", port",
+            "{ name = \"mail\", port",
+            &["has no `server`"],
+        ),
+        (planner, "\"notes\"", "\"lost\"", &["cannot build planner", "lost"]),
+    ] {
+        let sandbox = Sandbox::new();
+        write_stack(&sandbox, "reg.example.com");
+        edit(&sandbox, path, from, to);
+        let failed = sandbox.run(&["build"]);
+        assert_ne!(failed.code, 0, "{to}");
+        let said = &failed.stderr;
+        assert!(expected.iter().all(|text| said.contains(text)), "{to}: {said}");
+        assert!(!sandbox.path("build").exists(), "{to}");
+    }
+}
+
+#[test]
+fn options_that_do_not_fit_are_refused() {
+    let sandbox = Sandbox::new();
+    write_stack(&sandbox, "reg.example.com");
+    for (arguments, expected) in [
+        (
+            &["build", "-t", "reg.example.com/x:1"][..],
+            "a workspace has several names",
+        ),
+        (
+            &["build", "-o", "oci-archive:all.tar"],
+            "cannot hold the images of a workspace",
+        ),
+        (&["build", "-o", "oci:all:1.0"], "cannot hold the images of a workspace"),
+        (&["build", "-p", "planer"], "did you mean planner?"),
+        (&["build", "-p", "linux/amd64"], "use --platform linux/amd64"),
+        (&["build", "-p", "planner", "--exclude", "p*"], "no member is selected"),
+        (
+            &["build", "agents/planner", "-p", "writer"],
+            "the path names one of them",
+        ),
+        (&["build", "--set", "prot=1"], "no member has a variable \"prot\""),
+        (
+            &["build", "--set", "server=auth"],
+            "no member has a variable \"server\"",
+        ),
+        (
+            &["build", "-p", "servers", "--exclude", "servers"],
+            "no member is selected",
+        ),
+        (&["check", "--sarif"], "--sarif describes one image"),
+    ] {
+        sandbox.run(arguments).expect(2).says(&[expected]);
+    }
+    let alone = Sandbox::new();
+    alone.spec("[image]\nplatforms = [\"linux/amd64\"]\n");
+    alone
+        .run(&["build", "-p", "planner"])
+        .expect(2)
+        .says(&["belongs to none"]);
+    alone.spec("[image]\nplatforms = [\"linux/amd64\"]\nbase = \"workspace:base\"\n");
+    alone.run(&["build"]).expect(2).says(&["belongs to none"]);
+    alone.spec("[image]\nplatforms = [\"linux/amd64\"]\n[matrix]\na = [\"1\"]\n");
+    alone
+        .run(&["build"])
+        .expect(2)
+        .says(&["only for members of a workspace"]);
+}
+
+#[test]
+fn findings_of_all_members_are_shown_and_nothing_is_written() {
+    let sandbox = Sandbox::new();
+    write_stack(&sandbox, "reg.example.com");
+    for agent in ["planner", "writer"] {
+        let path = format!("agents/{agent}/ocitect.toml");
+        let text = std::fs::read_to_string(sandbox.path(&path)).unwrap();
+        sandbox.write(&path, format!("{text}[config]\nentrypoint = [\"/app/gone\"]\n"));
+    }
+    let failed = sandbox.run(&["build"]).expect(3);
+    let said = &failed.stderr;
+    for expected in [
+        "planner:\n",
+        "writer:\n",
+        "/app/gone",
+        "the check found 4 errors; nothing was written",
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    assert!(!sandbox.path("build").exists());
+    let checked = sandbox.run(&["check", "-p", "writer"]).expect(3);
+    assert!(checked.stdout.contains("entrypoint-missing"), "{}", checked.stdout);
+    sandbox.ok(&["check", "-p", "servers/*"]);
+}
+
+#[test]
+fn a_program_of_the_base_is_known_to_its_dependents() {
+    let sandbox = Sandbox::new();
+    write_stack(&sandbox, "reg.example.com");
+    let planner = "agents/planner/ocitect.toml";
+    let text = std::fs::read_to_string(sandbox.path(planner)).unwrap();
+    sandbox.write(planner, format!("{text}[config]\nentrypoint = [\"/opt/tool\"]\n"));
+    sandbox.run(&["check", "-p", "planner"]).expect(3);
+    let base = std::fs::read_to_string(sandbox.path("base/ocitect.toml")).unwrap();
+    let with_tool = base.replace(
+        "files = [",
+        "files = [{ from = \"tool\", to = \"/opt/tool\", mode = \"0755\" }, ",
+    );
+    sandbox
+        .write("base/ocitect.toml", with_tool)
+        .write("base/tool", "no script\n");
+    sandbox.run(&["check", "-p", "planner"]).expect(0);
+}
+
+#[test]
+fn errors_of_all_members_are_shown() {
+    let sandbox = Sandbox::new();
+    write_stack(&sandbox, "reg.example.com");
+    for agent in ["planner", "writer"] {
+        std::fs::remove_file(sandbox.path(format!("agents/{agent}/notes"))).unwrap();
+    }
+    let failed = sandbox.run(&["build"]);
+    assert_ne!(failed.code, 0);
+    failed.says(&["cannot build planner", "cannot build writer"]);
+}
