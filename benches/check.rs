@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ocitect::build::{BuildOptions, OutputRequest, Outputs, Transports, build, check_build, plan_build};
+use ocitect::build::{BuildOptions, Member, OutputRequest, Outputs, Transports, build, check_build, plan_build};
 use ocitect::events::{Observer, Silent};
 use ocitect::registry::{Client, RegistryOptions};
 use ocitect::spec::{Inputs, Spec};
@@ -67,21 +67,30 @@ async fn run(directory: &Path, step: Step, round: usize) {
     let client = Client::new(RegistryOptions::default()).expect("a client");
     let transports = Transports::new(client, directory.to_owned(), || Box::new(std::io::sink()));
     let observer: Arc<dyn Observer> = Arc::new(Silent);
-    let planned = plan_build(&spec, &naming, &options, &transports, &observer)
+    let planned = plan_build(&[Member::alone(&spec, &naming)], &options, &transports, &observer)
         .await
         .expect("it can be planned");
     match step {
         Step::Plan => {}
         Step::Check => {
-            let verdict = check_build(planned, None, &options, &observer)
+            let verdicts = check_build(planned, None, &options, &observer)
                 .await
                 .expect("it can be checked");
-            assert!(!verdict.findings.is_empty(), "an image that runs as root is told of");
+            assert!(
+                !verdicts[0].findings.is_empty(),
+                "an image that runs as root is told of"
+            );
         }
         Step::Build => {
-            build(&spec, &naming, planned, &options, &transports, &observer)
-                .await
-                .expect("it can be built");
+            build(
+                &[Member::alone(&spec, &naming)],
+                planned,
+                &options,
+                &transports,
+                &observer,
+            )
+            .await
+            .expect("it can be built");
         }
     }
 }

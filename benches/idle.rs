@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use ocitect::build::{BuildOptions, OutputRequest, Outputs, Transports, check_build, plan_build};
+use ocitect::build::{BuildOptions, Member, OutputRequest, Outputs, Transports, check_build, plan_build};
 use ocitect::events::{Observer, Silent};
 use ocitect::registry::{Client, RegistryOptions};
 use ocitect::spec::{Inputs, Spec};
@@ -204,7 +204,7 @@ async fn run(scratch: &Path, root: &Path, platforms: &str, checks: bool) {
     let client = Client::new(RegistryOptions::default()).expect("a client");
     let transports = Transports::new(client, scratch.to_owned(), || Box::new(std::io::sink()));
     let observer: Arc<dyn Observer> = Arc::new(Silent);
-    let planned = plan_build(&spec, &naming, &options, &transports, &observer)
+    let planned = plan_build(&[Member::alone(&spec, &naming)], &options, &transports, &observer)
         .await
         .expect("it can be planned");
     if checks {

@@ -31,6 +31,7 @@ mod options;
 mod outputs;
 mod packing;
 mod parallel;
+mod planned_images;
 mod planning;
 mod records;
 mod report;

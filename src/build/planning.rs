@@ -13,6 +13,7 @@ use crate::build::member::Member;
 use crate::build::member_images::MemberImages;
 use crate::build::options::BuildOptions;
 use crate::build::outputs;
+use crate::build::planned_images::planned_images;
 use crate::build::transports::Transports;
 use crate::events::{Event, Observer, Task, Work};
 use crate::files::Archives;
@@ -185,9 +186,8 @@ async fn plan_member(
     outputs::refuse_inputs(member.outputs, &platforms)?;
     if let Some(id) = member.id.filter(|id| is_base(id, members)) {
         build.contents.collect(&platforms, observer).await?;
-        build
-            .members
-            .add_planned(member, id, &platforms, &build.contents, options)?;
+        let images = planned_images(member, id, &platforms, &build.contents, options)?;
+        build.members.add(id, images);
     }
     let is_built = |platform| member.outputs.platforms.contains(platform);
     Ok(PlannedImage {

@@ -14,9 +14,10 @@ use crate::build::inputs::PlannedPlatform;
 use crate::build::layer::{BuiltLayer, PackContext};
 use crate::build::locking::LockUpdate;
 use crate::build::member::Member;
-use crate::build::member_images::{MemberImages, planned_image};
+use crate::build::member_images::MemberImages;
 use crate::build::options::BuildOptions;
 use crate::build::packing::{Packing, PlatformLayers, Unfinished};
+use crate::build::planned_images::planned_image;
 use crate::build::planning::{PlannedBuild, PlannedImage};
 use crate::build::records::Records;
 use crate::build::report::{BuildReport, LayerOrigin, LayerReport, PlatformReport};
@@ -28,6 +29,7 @@ use crate::events::{Event, Observer};
 use crate::model::{Image, Layer, Root};
 use crate::plan::{index, index_annotations};
 use crate::spec::ImageSpec;
+use crate::store::Source;
 
 /// Builds what was planned and writes it to every target, in order. Returns a report for each member.
 ///
@@ -332,7 +334,7 @@ fn assembled(
         spec,
     } = planned;
     for planned in &mut platforms {
-        if let Some(base) = members.packed_base(planned)? {
+        if let Some(base) = members.packed(planned.base.as_ref(), &planned.plan.platform)? {
             planned.rebase(base);
         }
     }
@@ -343,7 +345,8 @@ fn assembled(
         .collect::<Result<_, _>>()?;
     let output = Arc::new(gather(&spec, &platforms, &layers, &images)?);
     if let Some(id) = &id {
-        members.set_packed(id, &images, &output);
+        let source: Arc<dyn Source> = output.clone();
+        members.set_packed(id, &images, output.root(), &source);
     }
     let reports = platforms
         .iter()

@@ -89,7 +89,11 @@ impl Project {
             let facts = fs::read_to_string(self.facts_file(&name)).unwrap();
             let (_, platforms) = facts.split_once("\n[[platform]]\n").unwrap();
             let is_index = !platforms.contains(&format!("manifest.v1+json\", digest = \"{digest}\""));
-            let index = is_index.then(|| format!("index = \"{digest}\"\n")).unwrap_or_default();
+            let index = if is_index {
+                format!("index = \"{digest}\"\n")
+            } else {
+                String::new()
+            };
             let platforms = platforms.replace("[[platform]]", "[[image.platform]]");
             body.push_str(&format!(
                 "\n[[image]]\nname = \"{name}\"\n{index}\n[[image.platform]]\n{platforms}"
