@@ -1,5 +1,11 @@
 //! The order and the number of requests of a workspace's push, and what a failure leaves behind.
 
+use std::process::Stdio;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
 use super::{MEMBERS, write_stack};
 use crate::support::Sandbox;
 use crate::support::faults::answer::Reply;
@@ -129,4 +135,87 @@ fn a_base_that_is_not_selected_is_pushed_by_digest() {
         .iter()
         .filter(|seen| seen.method == "PUT" && seen.target.contains("/ws/base/manifests/sha256:"));
     assert_eq!(puts.count(), 3);
+}
+
+/// Places of a push at which the process is killed: before the reply to a PUT of that number, of a blob, a manifest or a
+/// tag.
+const KILLS: usize = 30;
+
+/// Runs a push and kills it while it waits for the reply to its PUT of this number. Returns `false` if it ended before.
+fn killed_at(sandbox: &Sandbox, fake: &Fake, place: usize) -> bool {
+    let (reached, at_place) = mpsc::channel();
+    let (dead, is_dead) = mpsc::channel::<()>();
+    let (reached, is_dead) = (Mutex::new(reached), Mutex::new(is_dead));
+    let count = AtomicUsize::new(0);
+    fake.hook(
+        Hook::change(move |reply| {
+            if count.fetch_add(1, Ordering::SeqCst) == place {
+                reached.lock().unwrap().send(()).unwrap();
+                // An error means that the test is over.
+                let _killed = is_dead.lock().unwrap().recv();
+            }
+            reply
+        })
+        .on("PUT", ""),
+    );
+    let mut command = sandbox.command(&["build", "--push", "--plain-http", fake.host()]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let was_killed = loop {
+        match at_place.recv_timeout(Duration::from_millis(20)) {
+            Ok(()) => {
+                child.kill().unwrap();
+                break true;
+            }
+            Err(_) if child.try_wait().unwrap().is_some() => break false,
+            Err(_) => {}
+        }
+    };
+    child.wait().unwrap();
+    drop(dead);
+    fake.unhook();
+    was_killed
+}
+
+#[test]
+fn a_kill_leaves_whole_images_and_the_next_push_finishes() {
+    let whole = Sandbox::new();
+    let fake = Fake::start(Flavour::distribution3());
+    write_stack(&whole, fake.host());
+    let puts = pushed(&whole, &fake, &[])
+        .iter()
+        .filter(|seen| seen.method == "PUT")
+        .count();
+    assert!(puts > KILLS, "{puts}");
+    let mut killed_in_tags = 0;
+    for kill in 0..KILLS {
+        let sandbox = Sandbox::new();
+        let fake = Fake::start(Flavour::distribution3());
+        write_stack(&sandbox, fake.host());
+        // The last of them is within the tags, the first in the blobs.
+        let place = kill * (puts - 1) / (KILLS - 1);
+        assert!(killed_at(&sandbox, &fake, place), "{place} of {puts}");
+        let moved: Vec<&str> = MEMBERS
+            .into_iter()
+            .filter(|member| fake.contents().manifest(&format!("ws/{member}"), "1.0").is_some())
+            .collect();
+        assert_eq!(moved, MEMBERS[..moved.len()], "{place}: bases first");
+        for member in &moved {
+            let contents = fake.contents();
+            let repository = format!("ws/{member}");
+            let (_, manifest) = contents.manifest(&repository, "1.0").unwrap();
+            assert_eq!(contents.missing(&repository, &manifest), None, "{place}: {member}");
+        }
+        let is_in_tags = place + MEMBERS.len() >= puts;
+        assert!(is_in_tags || moved.is_empty(), "{place} of {puts}: {moved:?}");
+        killed_in_tags += usize::from(is_in_tags);
+        pushed(&sandbox, &fake, &[]);
+        for member in MEMBERS {
+            let contents = fake.contents();
+            assert!(
+                contents.manifest(&format!("ws/{member}"), "1.0").is_some(),
+                "{place}: {member}"
+            );
+        }
+    }
+    assert!(killed_in_tags > 3, "{killed_in_tags}");
 }
