@@ -312,23 +312,42 @@ fn an_archive_is_not_dumped_onto_a_terminal() {
 }
 
 #[test]
-fn a_directory_of_another_image_is_refused_before_anything_is_built() {
+fn an_image_without_a_name_is_refused_before_anything_is_built() {
     let sandbox = project();
     sandbox.ok(&["build"]);
     let spec = fs::read_to_string(sandbox.path("ocitect.toml")).unwrap();
+    let nameless: String = spec
+        .lines()
+        .filter(|line| !line.starts_with("name = \"example.com"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert_ne!(nameless, spec);
+    sandbox.write("ocitect.toml", nameless);
+    sandbox.write("files/greeting", "something that must be packed\n");
+    let cached = files_below(&sandbox.path("cache")).len();
+    sandbox.run(&["build"]).expect(2).says(&[
+        "the tag latest in oci:build/oci belongs to example.com/guarded, not to an image without a name",
+        "help: give the image a `name` in [image], or write to another layout with `-o oci:OTHER`",
+    ]);
+    assert_eq!(files_below(&sandbox.path("cache")).len(), cached, "nothing was packed");
+    sandbox.ok(&["build", "-o", "oci:other"]);
+
+    // A renamed image is another one beside it.
     sandbox.write(
         "ocitect.toml",
         spec.replace("example.com/guarded", "example.com/renamed"),
     );
-    sandbox.write("files/greeting", "something that must be packed\n");
-    let cached = files_below(&sandbox.path("cache")).len();
-    sandbox.run(&["build"]).expect(2).says(&[
-        "the tag latest in oci:build/oci belongs to example.com/guarded, not to example.com/renamed",
-        "help: write to another layout with `-o oci:OTHER`, or, if example.com/guarded was renamed, delete the directory \
-         build/oci and build again",
-    ]);
-    assert_eq!(files_below(&sandbox.path("cache")).len(), cached, "nothing was packed");
-    sandbox.ok(&["build", "-o", "oci:other"]);
-    fs::remove_dir_all(sandbox.path("build/oci")).unwrap();
     sandbox.ok(&["build"]);
+    let names = tool(
+        "skopeo",
+        &[
+            "inspect",
+            "--format",
+            "{{.Digest}}",
+            "oci:build/oci:example.com/renamed:latest",
+        ]
+        .map(|word| word.replace("build/oci", sandbox.path("build/oci").to_str().unwrap())),
+    );
+    assert!(names.starts_with("sha256:"), "{names}");
+    sandbox.run(&["inspect", "oci:build/oci:latest"]).expect(2);
 }
