@@ -1,4 +1,4 @@
-//! The commands of README.md have the output that the page shows.
+//! The commands of README.md, and of guides like it, have the output that the page shows.
 
 use std::fs;
 use std::path::Path;
@@ -12,9 +12,20 @@ const REGISTRY: &str = "localhost:5000";
 
 #[test]
 fn the_first_page_shows_what_its_commands_do() {
+    follow("README.md");
+}
+
+#[test]
+fn the_guide_to_many_images_shows_what_its_commands_do() {
+    follow("docs/guides/many-images.md");
+}
+
+/// Does what a page says in a new checkout, and compares the output of its commands.
+#[track_caller]
+fn follow(page: &str) {
     let sandbox = Sandbox::new();
-    let page = fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
-    let steps = steps(&page);
+    let text = fs::read_to_string(Path::new(ROOT).join(page)).unwrap();
+    let steps = steps(&text);
     let run_count = steps.iter().filter(|step| matches!(step, Step::Run { .. })).count();
     assert!(run_count > 5, "{steps:#?}");
     let checkout = sandbox.path("ocitect");
