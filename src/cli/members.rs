@@ -1,13 +1,14 @@
 //! The images that a command is for: one spec, or selected members of a workspace.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::arguments::SelectionArguments;
 use super::failure::Failure;
-use crate::build::{Member, OutputRequest, Outputs};
+use crate::build::{BuildError, Member, OutputRequest, Outputs};
 use crate::model::{ImageName, Platform, Selector, escape};
 use crate::spec::{Inputs, Spec};
-use crate::workspace::{Found, Selection, Workspace, find};
+use crate::workspace::{Found, Selection, Workspace, WorkspaceError, WorkspaceMember, find};
 
 /// The layout that a workspace is written to if neither its root file nor the command line names one, relative to the
 /// root file.
@@ -52,23 +53,52 @@ pub fn load(
     let request = workspace_request(request, layout)?;
     let selected = workspace.select(&wanted(&workspace, only.as_deref(), selection)?);
     let selected = selected.map_err(|error| with_platform_help(error, selection))?;
-    let needed = |id: &String| selected.members.contains(id) || selected.bases.contains(id);
+    let all = workspace.into_members();
+    let mut names: BTreeMap<String, String> = BTreeMap::new();
+    for member in all.iter().filter(|member| !selected.members.contains(&member.id)) {
+        let image = member.spec.image();
+        let full = |tag| Some((format!("{}:{tag}", image.name.as_ref()?), member.id.clone()));
+        names.extend(image.tags.iter().filter_map(full));
+    }
     let mut members = Vec::new();
-    for member in workspace.into_members().into_iter().filter(|member| needed(&member.id)) {
-        let is_selected = selected.members.contains(&member.id);
-        let outputs = if is_selected {
-            Outputs::decide(member.spec.image(), &request)
-        } else {
-            base_outputs(&member.spec, &request)
+    // Dependents first: they say for which platforms their bases are needed.
+    let mut needed: BTreeMap<String, Vec<Platform>> = BTreeMap::new();
+    for WorkspaceMember { id, spec } in all.into_iter().rev() {
+        let is_selected = selected.members.contains(&id);
+        let outputs = match needed.get(&id) {
+            _ if is_selected => Outputs::decide(spec.image(), &request),
+            Some(platforms) => base_outputs(&spec, &request, platforms),
+            None => continue,
         };
-        let outputs = outputs.map_err(|error| Member::failed(&member.id, error))?;
+        let outputs = outputs.map_err(|error| Member::failed(&id, error))?;
+        for platform in &outputs.platforms {
+            if let Some(base) = spec.platform(platform)?.member_base() {
+                needed.entry(base.to_owned()).or_default().push(platform.clone());
+            }
+        }
+        for tag in outputs.tags.iter().filter(|_| is_selected) {
+            let name = outputs
+                .name
+                .as_ref()
+                .map(|name| format!("{name}:{tag}"))
+                .unwrap_or_default();
+            if let Some(other) = names.insert(name.clone(), id.clone()) {
+                return Err(WorkspaceError::SameName {
+                    name,
+                    first: id,
+                    second: other,
+                }
+                .into());
+            }
+        }
         members.push(MemberOutputs {
-            id: Some(member.id),
-            spec: member.spec,
+            id: Some(id),
+            spec,
             outputs,
             is_selected,
         });
     }
+    members.reverse();
     Ok(members)
 }
 
@@ -116,7 +146,7 @@ fn wanted(workspace: &Workspace, only: Option<&Path>, arguments: &SelectionArgum
     } = arguments.clone();
     let of_spec = |only: &Path| {
         let members = workspace.members().iter();
-        let same = members.filter(|member| std::path::absolute(member.spec.path()).is_ok_and(|path| path == only));
+        let same = members.filter(|member| std::fs::canonicalize(member.spec.path()).is_ok_and(|path| path == only));
         same.map(|member| member.id.clone()).collect()
     };
     let packages = match only {
@@ -172,8 +202,12 @@ fn holds_one(output: &ImageName) -> bool {
 
 /// Returns the outputs of a member that is not selected: a repository that is pushed to by digest, so that the digest of
 /// the base can be resolved.
-fn base_outputs(spec: &Spec, request: &OutputRequest) -> Result<Outputs, crate::build::BuildError> {
+fn base_outputs(spec: &Spec, request: &OutputRequest, needed: &[Platform]) -> Result<Outputs, BuildError> {
     let mut request = request.clone();
+    // Without `--platform`, a base has all of its platforms, so that its index is the one that it has when it is selected.
+    if !request.platforms.is_empty() {
+        request.platforms = needed.to_vec();
+    }
     request.outputs.clear();
     request.tags.clear();
     request.push &= spec.image().name.is_some();
@@ -189,7 +223,7 @@ fn base_outputs(spec: &Spec, request: &OutputRequest) -> Result<Outputs, crate::
     Ok(outputs)
 }
 
-fn with_platform_help(error: crate::workspace::WorkspaceError, selection: &SelectionArguments) -> Failure {
+fn with_platform_help(error: WorkspaceError, selection: &SelectionArguments) -> Failure {
     match selection.package.iter().find_map(|text| platform_help(text)) {
         Some(help) => Failure::usage(&error.to_string(), &help),
         None => error.into(),

@@ -36,6 +36,14 @@ pub enum WorkspaceError {
         /// The entry.
         entry: String,
     },
+    /// An entry of `members` leads out of the directory of the root file.
+    #[error("{}: the member \"{}\" is not below the root file", show(.root), escape(.entry.as_bytes()))]
+    Outside {
+        /// The root file.
+        root: PathBuf,
+        /// The entry.
+        entry: String,
+    },
     /// A member's name is no valid ID.
     #[error("the name of {} is not a valid ID of a member", show(.path))]
     BadId {
@@ -150,6 +158,7 @@ impl Diagnostic for WorkspaceError {
             Self::NoSpec { .. } => {
                 Some("name a directory with an ocitect.toml, or a spec file, relative to the root file".to_owned())
             }
+            Self::Outside { .. } => Some("move the root file to a directory above all members".to_owned()),
             Self::NoVariable { .. } => Some(
                 "use a name that [vars] of a member or of the workspace declares; an axis of [matrix] cannot be set"
                     .to_owned(),

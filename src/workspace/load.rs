@@ -38,7 +38,7 @@ pub enum Found {
     Member {
         /// The root file that lists it.
         root: Root,
-        /// The spec's absolute path.
+        /// The spec's path, absolute and without links.
         spec: PathBuf,
     },
     /// A spec on its own.
@@ -46,7 +46,7 @@ pub enum Found {
 }
 
 /// Finds out whether a spec, or the one in a directory, is the root of a workspace, or belongs to one: to the nearest root file in a directory above
-/// it that lists it. The search ends at a directory with a `.git`.
+/// it that lists it, whichever way leads to the spec.
 ///
 /// # Errors
 /// Returns [`WorkspaceError`] if the file or a root file is invalid.
@@ -64,26 +64,33 @@ pub fn find(spec: &Path) -> Result<Found, WorkspaceError> {
         return Ok(Found::Workspace(root));
     }
     let absolute = std::path::absolute(spec).map_err(read)?;
-    for directory in absolute.ancestors().skip(1).take(MAX_PARENTS) {
+    let real = std::fs::canonicalize(spec).map_err(read)?;
+    for directory in parents(&absolute).chain(parents(&real)) {
         let path = directory.join(DEFAULT_NAME);
-        if path != absolute
-            && path.is_file()
+        let is_there = path != absolute && path != real && std::fs::symlink_metadata(&path).is_ok();
+        if is_there
             && let Some(root) = Root::load(&path)?
-            && lists(&root, &absolute)?
+            && lists(&root, &real)?
         {
-            return Ok(Found::Member { root, spec: absolute });
-        }
-        if directory.join(".git").exists() {
-            break;
+            return Ok(Found::Member {
+                root,
+                spec: real.clone(),
+            });
         }
     }
     Ok(Found::Alone)
 }
 
-/// Returns `true` if the members of a root file include a spec.
+/// Returns the directories above a file, from its own one up.
+fn parents(path: &Path) -> impl Iterator<Item = &Path> {
+    path.ancestors().skip(1).take(MAX_PARENTS)
+}
+
+/// Returns `true` if the members of a root file include a spec, which is given without links.
 fn lists(root: &Root, spec: &Path) -> Result<bool, WorkspaceError> {
     let files = member_files(root.path(), &root.members(), &root.exclude())?;
-    Ok(files.iter().any(|file| root.directory().join(file) == spec))
+    let is_spec = |file: &PathBuf| std::fs::canonicalize(root.directory().join(file)).is_ok_and(|path| path == spec);
+    Ok(files.iter().any(is_spec))
 }
 
 impl Workspace {

@@ -37,6 +37,13 @@ pub(super) fn member_files(
     };
     let mut found = BTreeSet::new();
     for entry in members {
+        let leads_out = |part: Component<'_>| !matches!(part, Component::Normal(_) | Component::CurDir);
+        if Path::new(entry).components().any(leads_out) {
+            return Err(WorkspaceError::Outside {
+                root: root.to_owned(),
+                entry: entry.clone(),
+            });
+        }
         if is_pattern(entry) {
             let pattern = matcher(entry)?;
             let mut left = MAX_DIRECTORIES;
@@ -189,5 +196,11 @@ mod tests {
             Err(WorkspaceError::NoSpec { .. })
         ));
         assert!(matches!(found(&["[a"], &[]), Err(WorkspaceError::Pattern { .. })));
+        for outside in ["../x", "a/../../x", "/x", "../**"] {
+            assert!(
+                matches!(found(&[outside], &[]), Err(WorkspaceError::Outside { .. })),
+                "{outside}"
+            );
+        }
     }
 }

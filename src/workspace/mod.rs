@@ -11,5 +11,5 @@ mod member_files;
 mod selection;
 
 pub use error::WorkspaceError;
-pub use load::{Found, Workspace, find};
+pub use load::{Found, Workspace, WorkspaceMember, find};
 pub use selection::Selection;

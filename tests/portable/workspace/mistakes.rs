@@ -197,3 +197,71 @@ fn errors_of_all_members_are_shown() {
     assert_ne!(failed.code, 0);
     failed.says(&["cannot build planner", "cannot build writer"]);
 }
+
+#[test]
+fn tags_of_the_command_line_name_one_image_each() {
+    let sandbox = Sandbox::new();
+    write_stack(&sandbox, "reg.example.com");
+    let spec = std::fs::read_to_string(sandbox.path("servers.toml")).unwrap();
+    let one_name = spec.replace("ws/${server}\"", "ws/server\"\ntags = [\"${server}\"]");
+    assert_ne!(spec, one_name);
+    sandbox.write("servers.toml", one_name);
+    sandbox.ok(&["list"]);
+    sandbox
+        .run(&["build", "-t", "9"])
+        .expect(2)
+        .says(&["are both named reg.example.com/ws/server:9"]);
+    // The tag belongs to a member that is not selected.
+    sandbox
+        .run(&["build", "-p", "servers/auth", "-t", "mail"])
+        .expect(2)
+        .says(&["servers/mail"]);
+    sandbox.ok(&["build", "-p", "servers/auth", "-t", "9"]);
+}
+
+#[test]
+fn a_member_is_one_whichever_way_leads_to_it() {
+    let sandbox = Sandbox::new();
+    write_stack(&sandbox, "reg.example.com");
+    let digest = sandbox.ok(&["build", "-p", "planner"]).digest();
+    let link = |at: &str, to: &str| std::os::unix::fs::symlink(to, sandbox.path(at)).unwrap();
+    link("elsewhere", "agents");
+    link("planner", "agents/planner");
+    std::fs::create_dir(sandbox.path("agents/planner/.git")).unwrap();
+    for path in [
+        "agents/planner",
+        "elsewhere/planner",
+        "planner",
+        "agents/../planner/ocitect.toml",
+    ] {
+        assert_eq!(sandbox.ok(&["build", path]).digest(), digest, "{path}");
+    }
+    let root = sandbox.path("ocitect.toml");
+    std::fs::remove_file(&root).unwrap();
+    link("ocitect.toml", "gone.toml");
+    sandbox
+        .run(&["build", "agents/planner"])
+        .expect(2)
+        .says(&["ocitect.toml"]);
+}
+
+#[test]
+fn bases_by_platform_are_needed_for_theirs_alone() {
+    let sandbox = Sandbox::new();
+    write_stack(&sandbox, "reg.example.com");
+    let base = std::fs::read_to_string(sandbox.path("base/ocitect.toml")).unwrap();
+    let for_arm64 = base.replace("ws/base\"", "ws/arm\"\nplatforms = [\"linux/arm64\"]");
+    sandbox
+        .write("agents/arm/ocitect.toml", for_arm64)
+        .write("agents/arm/common.txt", "for arm64\n");
+    let planner = "agents/planner/ocitect.toml";
+    let text = std::fs::read_to_string(sandbox.path(planner)).unwrap();
+    sandbox.write(
+        planner,
+        format!("{text}[platform.\"linux/arm64\"]\nimage.base = \"workspace:arm\"\n"),
+    );
+    sandbox.ok(&["build", "-p", "planner"]);
+    for platform in ["linux/amd64", "linux/arm64"] {
+        sandbox.ok(&["build", "-p", "planner", "--platform", platform]);
+    }
+}
