@@ -7,11 +7,8 @@ use super::commands::named_scripts;
 use super::failure::elsewhere;
 use super::program::{Lookup, Obstacle, Setting};
 use super::shebang::{Broken, Reason, broken, is_build_path};
-use crate::check::code::{Code, Severity};
-use crate::check::evidence::{Evidence, Interest};
-use crate::check::finding::Finding;
 use crate::check::rules::rule::Rule;
-use crate::check::subject::Subject;
+use crate::check::{Code, Evidence, Finding, Interest, Severity, Subject};
 use crate::model::{EntryPath, escape};
 
 /// Most findings of an image. Each one searches the whole image for an alternative.
@@ -142,13 +139,7 @@ fn finding(setting: &Setting<'_>, group: &[Broken]) -> Option<Finding> {
     let (expected, found) = first.evidence(setting);
     let subject = setting.subject;
     let path = first.script.clone();
-    let finding = Finding::new(
-        Code::BrokenShebang,
-        &subject.platform,
-        path,
-        message,
-        help(setting, first),
-    );
+    let finding = subject.finding(Code::BrokenShebang, path, message, help(setting, first));
     let severity = if is_of_the_build(first) {
         finding.severity
     } else {

@@ -6,13 +6,10 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::super::code::Code;
-use super::super::evidence::{Evidence, Interest};
-use super::super::finding::Finding;
-use super::super::subject::Subject;
 use super::listing::{count, list, place};
 use crate::check::folders::site_folder;
 use crate::check::rules::rule::Rule;
+use crate::check::{Code, Evidence, Finding, Interest, Subject};
 use crate::model::{EntryPath, escape};
 
 /// How much of a compiled Python file is read: magic, flags, and the source's time and size (PEP 552).
@@ -137,7 +134,7 @@ fn finding(subject: &Subject, site: Option<&EntryPath>, layer: &str, stale: &[St
         let bytes = |record: Record| format!("source size {}", count(record.size_bytes as usize, "byte", "bytes"));
         (bytes(first.packed), bytes(first.recorded))
     };
-    Finding::new(Code::StalePyc, &subject.platform, path, message, help).evidence(
+    subject.finding(Code::StalePyc, path, message, help).evidence(
         format!("{expected}, as packed"),
         format!("{found}, recorded in {}", first.path),
     )

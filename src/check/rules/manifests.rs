@@ -5,13 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::code::Code;
-use super::super::finding::Finding;
-use super::super::subject::Subject;
-use crate::check::evidence::Interest;
 use crate::check::marks::Marks;
 use crate::check::node_modules::{Place, is_package_manifest};
 use crate::check::rules::rule::Rule;
+use crate::check::{Code, Finding, Interest, Subject};
 use crate::model::EntryPath;
 use crate::tree::NodeKind;
 use flaw::{Dialect, flaw};
@@ -85,8 +82,11 @@ fn broken_json(subject: &Subject, findings: &mut Vec<Finding>) {
             flaw.line
         );
         let found = format!("line {}, column {}\n{}", flaw.line, flaw.column, flaw.shown);
-        findings
-            .push(Finding::new(Code::BrokenJson, &subject.platform, path, message, help).evidence("valid JSON", found));
+        findings.push(
+            subject
+                .finding(Code::BrokenJson, path, message, help)
+                .evidence("valid JSON", found),
+        );
     }
 }
 

@@ -42,9 +42,7 @@ mod wrappers;
 pub use environment::check_variables;
 pub use secrets::check_secrets;
 
-use super::evidence::{Interest, MAX_WHOLE_BYTES};
-use super::finding::Finding;
-use super::subject::Subject;
+use super::{Finding, Interest, MAX_WHOLE_BYTES, Subject};
 use crate::model::EntryPath;
 use rule::{ReadPart, Rule};
 

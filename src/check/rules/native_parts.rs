@@ -7,14 +7,10 @@ use serde_json::Value;
 
 use super::dependencies::{Dependencies, Need, package_at};
 use crate::check::abi::Architecture;
-use crate::check::code::{Code, Severity};
-use crate::check::finding::Finding;
 use crate::check::folders::test_folder;
-use crate::check::javascript::{Script, Surety};
-use crate::check::loader::Loader;
 use crate::check::marks::Marks;
 use crate::check::node_modules::Place;
-use crate::check::subject::Subject;
+use crate::check::{Code, Finding, Loader, Script, Severity, Subject, Surety};
 use crate::model::{EntryPath, escape};
 use crate::tree::NodeKind;
 

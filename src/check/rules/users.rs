@@ -3,12 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::identity::{Identity, UserText, id, known_accounts};
-use crate::check::code::Code;
-use crate::check::evidence::Interest;
-use crate::check::finding::Finding;
 use crate::check::folders::package_folder;
 use crate::check::rules::rule::Rule;
-use crate::check::subject::Subject;
+use crate::check::{Code, Finding, Interest, Subject};
 use crate::model::{EntryPath, escape};
 use crate::tree::{Accounts, Node};
 
@@ -88,7 +85,7 @@ fn unknown<'a>(
         }
     };
     let message = format!("the image runs as {what} \"{name}\", which does not exist in /{file}");
-    Finding::new(code, &subject.platform, path, message, help(&name)).evidence(name, found)
+    subject.finding(code, path, message, help(&name)).evidence(name, found)
 }
 
 /// The rule of [`runs_as_root`].
@@ -113,7 +110,7 @@ fn runs_as_root(subject: &Subject, findings: &mut Vec<Finding>) {
         Some(name) => format!("set `user` in [config]; user \"{name}\" already exists"),
         None => "add [[users]], and set `user` in [config] to its name".to_owned(),
     };
-    let finding = Finding::new(Code::RunsAsRoot, &subject.platform, EntryPath::root(), message, help);
+    let finding = subject.finding(Code::RunsAsRoot, EntryPath::root(), message, help);
     findings.push(finding.evidence("a user other than root", found));
 }
 
@@ -161,7 +158,7 @@ fn unwritable_workdir(subject: &Subject, findings: &mut Vec<Finding>) {
             "make the user its owner: [[dirs]] with path = \"{path}\" and owner = \"{}\"",
             escape(name.as_bytes())
         );
-        let finding = Finding::new(Code::UnwritableWorkdir, &subject.platform, path, message, help);
+        let finding = subject.finding(Code::UnwritableWorkdir, path, message, help);
         let expected = format!(
             "write permission for {} ({}:{})",
             escape(name.as_bytes()),

@@ -9,8 +9,7 @@ use super::loading::{Problem, What};
 use super::survey::Survey;
 use super::words::{plain_family, platform_parts};
 use crate::check::abi::{Architecture, Libc};
-use crate::check::code::Code;
-use crate::check::finding::Finding;
+use crate::check::{Code, Finding};
 use crate::elf::ElfFacts;
 use crate::model::{EntryPath, escape};
 
@@ -119,9 +118,8 @@ fn wrong_libc_finding(survey: &Survey<'_>, libc: Libc, group: &Group) -> Finding
         Some(package) => install_help(package, platform, Some(has.as_str())),
         None => format!("build it for {}, or link it statically", has.as_str()),
     };
-    let finding = Finding::new(
+    let finding = survey.subject.finding(
         Code::WrongLibc,
-        platform,
         group.path().clone(),
         message,
         format!("{change}; or use a base image with {base}"),
@@ -162,7 +160,6 @@ pub(super) fn missing_loader(survey: &Survey<'_>, problems: &BTreeSet<Problem>, 
 }
 
 fn missing_loader_finding(survey: &Survey<'_>, asked: &[u8], paths: &[&EntryPath]) -> Finding {
-    let platform = &survey.subject.platform;
     let first = paths[0];
     let more: Vec<String> = paths[1..].iter().map(ToString::to_string).collect();
     let more = if more.is_empty() {
@@ -195,7 +192,9 @@ fn missing_loader_finding(survey: &Survey<'_>, asked: &[u8], paths: &[&EntryPath
     } else {
         listed(&found)
     };
-    let finding = Finding::new(Code::MissingLoader, platform, first.clone(), message, help);
+    let finding = survey
+        .subject
+        .finding(Code::MissingLoader, first.clone(), message, help);
     finding
         .evidence(escape(asked), found)
         .about(paths.iter().map(|path| (*path).clone()))

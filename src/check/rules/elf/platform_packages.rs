@@ -10,9 +10,8 @@ use super::packages::{Package, Registry, package_of};
 use super::survey::{Survey, is_material};
 use super::words::{Os, Words, words};
 use crate::check::abi::{Architecture, Libc};
-use crate::check::code::Code;
-use crate::check::finding::Finding;
 use crate::check::marks::Marks;
+use crate::check::{Code, Finding};
 use crate::elf::ElfFacts;
 use crate::model::{EntryPath, escape};
 use crate::tree::NodeKind;
@@ -93,7 +92,9 @@ fn finding(survey: &Survey<'_>, path: &EntryPath, package: &Package) -> Option<F
     } else {
         listed(&present)
     };
-    let finding = Finding::new(Code::MissingPlatformPackage, platform, path.clone(), message, help);
+    let finding = survey
+        .subject
+        .finding(Code::MissingPlatformPackage, path.clone(), message, help);
     Some(finding.evidence(listed(&names), found))
 }
 

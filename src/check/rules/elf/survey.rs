@@ -10,14 +10,13 @@ use super::optional::optional_packages;
 use super::packages::{Registry, package_of};
 use super::words::{is_for_other_system, words};
 use crate::check::abi::{Architecture, Fit, Libc, fit};
-use crate::check::finding::Finding;
 use crate::check::loader::{Loader, Module, is_library};
 use crate::check::rules::commands::trail;
 use crate::check::rules::program::{Lookup, Setting};
 use crate::check::rules::python::Reach;
 use crate::check::rules::shebang;
 use crate::check::rules::shell::SHELLS;
-use crate::check::subject::Subject;
+use crate::check::{Finding, Subject};
 use crate::elf::ElfFacts;
 use crate::model::EntryPath;
 

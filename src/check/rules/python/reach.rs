@@ -11,12 +11,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use self::start::{FirstSource, Start, starts};
 use super::search::{Found, find_module, has_extension_module, is_site};
 use super::stdlib::is_standard;
-use crate::check::code::Code;
-use crate::check::evidence::{Evidence, Interest};
-use crate::check::finding::Finding;
-use crate::check::python_source::{Import, ImportKind, Source};
 use crate::check::rules::rule::{ReadPart, Rule};
-use crate::check::subject::Subject;
+use crate::check::{Code, Evidence, Finding, Import, ImportKind, Interest, Source, Subject};
 use crate::model::{EntryPath, escape};
 
 /// Greatest number of modules that are followed. The largest known programs import some five thousand at their start.
@@ -141,7 +137,7 @@ fn finding(subject: &Subject, missing: &Missing) -> Finding {
         .map(ToString::to_string)
         .collect::<Vec<_>>();
     let found = place.map_or_else(|| "nothing".to_owned(), |place| place.to_string());
-    let finding = Finding::new(Code::MissingImport, &subject.platform, path, message, help);
+    let finding = subject.finding(Code::MissingImport, path, message, help);
     let finding = finding.evidence(format!("{name} in {}", shown.join(", ")), found);
     if missing.is_prepared {
         finding.as_warning()

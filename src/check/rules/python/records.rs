@@ -5,12 +5,9 @@ use std::collections::BTreeSet;
 
 use super::reach::Reach;
 use super::search::is_of_dist_info;
-use crate::check::code::Code;
-use crate::check::evidence::Interest;
-use crate::check::finding::Finding;
 use crate::check::rules::listing::count;
 use crate::check::rules::rule::Rule;
-use crate::check::subject::Subject;
+use crate::check::{Code, Finding, Interest, Subject};
 use crate::model::{EntryPath, escape};
 
 /// Files that a message names.
@@ -85,13 +82,7 @@ fn finding(subject: &Subject, reach: &Reach, record: &EntryPath, there: &[EntryP
     );
     let help =
         format!("install {name} again, and check that no pattern in `exclude` or in an ignore file matches `*.so`");
-    let finding = Finding::new(
-        Code::MissingPlatformPackage,
-        &subject.platform,
-        record.clone(),
-        message,
-        help,
-    );
+    let finding = subject.finding(Code::MissingPlatformPackage, record.clone(), message, help);
     let finding = finding
         .evidence(shown.join(", "), "nothing")
         .about(lost.iter().cloned());

@@ -5,12 +5,9 @@ use std::collections::BTreeSet;
 
 use super::markers::Environment;
 use super::search::is_of_dist_info;
-use crate::check::code::Code;
-use crate::check::evidence::Interest;
-use crate::check::finding::Finding;
 use crate::check::loader::python_minor;
 use crate::check::rules::rule::Rule;
-use crate::check::subject::Subject;
+use crate::check::{Code, Finding, Interest, Subject};
 use crate::model::{EntryPath, escape};
 
 /// How much of a METADATA file is read, in bytes: its headers. The longest known have some ten thousand.
@@ -77,7 +74,7 @@ fn finding(subject: &Subject, path: &EntryPath, lacking: &BTreeSet<String>) -> F
     let are = if names.len() == 1 { "is" } else { "are" };
     let message = format!("{name} requires {}, which {are} not installed", names.join(", "));
     let help = "install with dependencies (`pip install` without `--no-deps`), or leave the package out";
-    let finding = Finding::new(Code::MissingRequirement, &subject.platform, path.clone(), message, help);
+    let finding = subject.finding(Code::MissingRequirement, path.clone(), message, help);
     finding.evidence(names.join(", "), "no installed package of that name")
 }
 
