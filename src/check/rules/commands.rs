@@ -325,7 +325,7 @@ fn step<'a>(start: Start<'a>, trail: &mut Trail<'a>) -> Result<Option<Start<'a>>
 /// Returns the command that a script of `package.json` starts: its first one, with the programs of packages on PATH.
 fn in_package<'a>(setting: Setting<'a>, folder: EntryPath, text: &str) -> Option<Start<'a>> {
     let first = first_command(text).filter(|first| first.is_decisive && first.folders.is_empty())?;
-    let above = std::iter::successors(Some(folder.clone()), EntryPath::parent);
+    let above = folder.ancestors();
     let stores = above.filter_map(|at| at.join(b"node_modules/.bin").ok());
     let stores = stores.map(|at| [&b"/"[..], at.as_bytes()].concat());
     let folders = setting.folders.clone().map(|folders| stores.chain(folders).collect());

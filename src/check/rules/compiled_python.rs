@@ -8,8 +8,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::listing::{count, list, place};
 use crate::check::folders::site_folder;
-use crate::check::rules::rule::Rule;
-use crate::check::{Code, Evidence, Finding, Interest, Subject};
+use crate::check::{Code, Evidence, Finding, Interest, Rule, Subject};
 use crate::model::{EntryPath, escape};
 
 /// How much of a compiled Python file is read: magic, flags, and the source's time and size (PEP 552).
@@ -45,11 +44,7 @@ struct Record {
 
 /// Reads the head of compiled files.
 fn interest(path: &EntryPath, _mode: u32) -> Interest {
-    if is_compiled(path) {
-        Interest::Head(PYC_HEAD_BYTES)
-    } else {
-        Interest::Nothing
-    }
+    Interest::Head(PYC_HEAD_BYTES).when(is_compiled(path))
 }
 
 /// The rule of [`stale_pyc`].

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use super::listing::{count, list, place};
 use crate::check::leftovers::leftover_of;
-use crate::check::marks::Marks;
-use crate::check::rules::rule::Rule;
-use crate::check::{Code, Finding, Subject};
+use crate::check::{Code, Finding, Marks, Rule, Subject};
 use crate::model::{EntryPath, size_text};
 
 /// Files of one kind.

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::check::rules::rule::Rule;
-use crate::check::{Code, Execution, Finding, Subject};
+use crate::check::{Code, Execution, Finding, Rule, Subject};
 use crate::model::{EntryPath, Family, Platform, escape};
 use crate::plan::REQUIRED_ENV_LABEL;
 

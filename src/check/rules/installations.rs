@@ -7,10 +7,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use super::listing::{count, is_in_volume, list, place};
-use crate::check::marks::Marks;
 use crate::check::python_settings::{Pointer, is_python_setting};
-use crate::check::rules::rule::Rule;
-use crate::check::{Code, Finding, Interest, Subject};
+use crate::check::{Code, Finding, Interest, Marks, Rule, Subject};
 use crate::model::{EntryPath, escape};
 
 /// Suffixes of a module, for finders that name a module without one.
@@ -21,11 +19,7 @@ const MAX_PYTHON_MINOR: u32 = 40;
 
 /// Reads what Python reads at its start.
 fn interest(path: &EntryPath, _mode: u32) -> Interest {
-    if is_python_setting(path) {
-        Interest::Whole
-    } else {
-        Interest::Nothing
-    }
+    Interest::Whole.when(is_python_setting(path))
 }
 
 /// The rule of [`editable_install`].

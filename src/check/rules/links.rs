@@ -6,10 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::listing::{is_in_volume, is_made_at_run_time, list, place};
-use crate::check::marks::Marks;
 use crate::check::node_modules::Place;
-use crate::check::rules::rule::Rule;
-use crate::check::{Code, Finding, Subject};
+use crate::check::{Code, Finding, Marks, Rule, Subject};
 use crate::model::{EntryPath, escape};
 use crate::tree::{Node, NodeKind, ResolveError};
 

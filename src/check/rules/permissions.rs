@@ -1,10 +1,8 @@
 //! `world-writable` and `setuid`: modes that allow more than a program needs (inode(7), "The file type and mode").
 
 use super::listing::{count, list, place};
-use crate::check::marks::Marks;
 use crate::check::modes::{OTHERS_WRITE, SET_ID, STICKY};
-use crate::check::rules::rule::Rule;
-use crate::check::{Code, Finding, Subject};
+use crate::check::{Code, Finding, Marks, Rule, Subject};
 use crate::model::EntryPath;
 use crate::tree::NodeKind;
 

@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 
 use super::listing::{count, list};
 use crate::check::folders::{installed_folder, test_folder};
-use crate::check::rules::rule::Rule;
-use crate::check::{Code, Finding, Severity, Subject};
+use crate::check::{Code, Finding, Rule, Severity, Subject};
 use crate::model::{EntryPath, Platform, escape};
 use crate::secrets::{SightedFile, Sighting, is_secret, scan_value};
 

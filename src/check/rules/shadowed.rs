@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::listing::{count, list, place};
-use crate::check::rules::rule::Rule;
-use crate::check::{Code, Finding, Shadowed, Subject};
+use crate::check::{Code, Finding, Rule, Shadowed, Subject};
 use crate::model::{escape, size_text};
 
 /// Greatest size of files in two layers that is not reported, in bytes. Layers are meant for replacing a few settings,

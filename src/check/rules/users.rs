@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use super::identity::{Identity, UserText, id, known_accounts};
 use crate::check::folders::package_folder;
-use crate::check::rules::rule::Rule;
-use crate::check::{Code, Finding, Interest, Subject};
+use crate::check::{Code, Finding, Interest, Rule, Subject};
 use crate::model::{EntryPath, escape};
 use crate::tree::{Accounts, Node};
 
@@ -20,11 +19,7 @@ const MAX_SHOWN_NAMES: usize = 8;
 
 /// Reads the accounts of the image.
 fn interest(path: &EntryPath, _mode: u32) -> Interest {
-    if [&b"etc/passwd"[..], b"etc/group"].contains(&path.as_bytes()) {
-        Interest::Whole
-    } else {
-        Interest::Nothing
-    }
+    Interest::Whole.when([&b"etc/passwd"[..], b"etc/group"].contains(&path.as_bytes()))
 }
 
 /// The rule of [`unknown_accounts`].

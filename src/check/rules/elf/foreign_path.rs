@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use super::groups::{files, listed};
 use super::packages::package_of;
-use crate::check::rules::rule::Rule;
-use crate::check::{Code, Finding, Subject};
+use crate::check::{Code, Finding, Rule, Subject};
 use crate::model::{EntryPath, escape};
 
 /// Directories of build machines. A path that is meant for the image starts otherwise.

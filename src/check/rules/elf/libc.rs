@@ -11,7 +11,7 @@ use super::words::{plain_family, platform_parts};
 use crate::check::abi::{Architecture, Libc};
 use crate::check::{Code, Finding};
 use crate::elf::ElfFacts;
-use crate::model::{EntryPath, escape};
+use crate::model::{EntryPath, base_name, escape};
 
 /// Reports files for the other C library. Returns those that have an equivalent for the image's C library beside them.
 pub(super) fn wrong_libc(
@@ -173,7 +173,7 @@ fn missing_loader_finding(survey: &Survey<'_>, asked: &[u8], paths: &[&EntryPath
     );
     let architecture = survey.files.get(first).copied().and_then(Architecture::of);
     let loaders = architecture.map(|it| survey.loader.loaders(it)).unwrap_or_default();
-    let libc = Libc::of_loader(asked.rsplit(|byte| *byte == b'/').next().unwrap_or_default());
+    let libc = Libc::of_loader(base_name(asked));
     let same = loaders.iter().find(|(found, _)| libc.is_none_or(|libc| libc == *found));
     let help = match (same, libc) {
         (Some((_, there)), _) => {

@@ -134,14 +134,12 @@ fn finding(survey: &Survey<'_>, weight: Weight, key: &Key, group: &Missing<'_>) 
         message,
         help(survey, &group.names, &places),
     );
-    let finding = finding
-        .evidence(searched, found)
-        .about(group.files.iter().map(|path| (*path).clone()));
-    Some(if weight == Weight::Warning {
-        finding.as_warning()
-    } else {
+    Some(
         finding
-    })
+            .evidence(searched, found)
+            .about(group.files.iter().map(|path| (*path).clone()))
+            .warning_if(weight == Weight::Warning),
+    )
 }
 
 /// The place of a library that was not found.

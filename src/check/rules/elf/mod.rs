@@ -23,8 +23,7 @@ mod versions;
 mod words;
 
 use crate::check::evidence::{Interest, is_library_name};
-use crate::check::rules::rule::Rule;
-use crate::check::{Code, Finding, Subject};
+use crate::check::{Code, Finding, Rule, Subject};
 use crate::model::EntryPath;
 use survey::Survey;
 

@@ -9,8 +9,7 @@ use super::super::shebang;
 use super::command_line::is_python;
 use super::search::minor_of;
 use crate::check::folders::is_site_name;
-use crate::check::rules::rule::Rule;
-use crate::check::{Code, Finding, Subject};
+use crate::check::{Code, Finding, Rule, Subject};
 use crate::model::EntryPath;
 
 /// Names of an environment's interpreter, and where those of a system are.
@@ -61,8 +60,9 @@ fn finding(subject: &Subject, site: &EntryPath, other: u32, minor: u32, is_used:
          or use a base image with Python 3.{other}"
     );
     let finding = subject.finding(Code::WrongPython, site.clone(), message, help);
-    let finding = finding.evidence(format!("python3.{minor}"), format!("python3.{other}"));
-    if is_used { finding } else { finding.as_warning() }
+    finding
+        .evidence(format!("python3.{minor}"), format!("python3.{other}"))
+        .warning_if(!is_used)
 }
 
 /// Where your own layers install packages of Python.
