@@ -9,7 +9,7 @@ use super::jar::{JarFacts, MAX_JAR_BYTES};
 use super::javascript::{MAX_SCRIPT_BYTES, Script, read_script};
 use super::python_source::{MAX_SOURCE_BYTES, Source, read_source};
 use crate::elf::{ElfError, ElfFacts};
-use crate::model::DiskFile;
+use crate::model::{DiskFile, part_before};
 use crate::tree::SHEBANG_BYTES;
 
 /// Greatest size of a file that is read whole, in bytes: manifests, accounts, configuration. The largest `package.json`
@@ -46,11 +46,12 @@ pub enum Interest {
 impl Interest {
     /// Returns the part of a file that may be a program, by its mode.
     pub(super) fn of_program(mode: u32) -> Self {
-        if mode & 0o111 == 0 {
-            Self::Nothing
-        } else {
-            Self::Program
-        }
+        Self::Program.when(mode & 0o111 != 0)
+    }
+
+    /// Returns this part if a rule needs it of the file, else nothing.
+    pub(super) fn when(self, is_needed: bool) -> Self {
+        if is_needed { self } else { Self::Nothing }
     }
 }
 
@@ -131,7 +132,7 @@ fn native_lines(source: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     let mut reader = BufReader::new(source.take(MAX_RECORD_BYTES));
     while reader.read_until(b'\n', &mut line)? > 0 {
-        if is_library_name(line.split(|byte| *byte == b',').next().unwrap_or_default()) {
+        if is_library_name(part_before(&line, b',')) {
             kept.extend_from_slice(&line);
         }
         line.clear();

@@ -23,9 +23,7 @@ pub fn package_folder(path: &EntryPath) -> Option<EntryPath> {
     let is_scope = components.get(store + 1)?.starts_with(b"@");
     let end = store + if is_scope { 3 } else { 2 };
     // The last component is the file itself.
-    (end < components.len())
-        .then(|| EntryPath::new(&components[..end].join(&b'/')).ok())
-        .flatten()
+    (end < components.len()).then(|| path.upper(end))
 }
 
 /// Returns the folder of third-party code that an installer put there: a [`package_folder`], a single module beside
@@ -39,23 +37,21 @@ pub fn installed_folder(path: &EntryPath) -> Option<EntryPath> {
     }
     let components: Vec<&[u8]> = path.components().collect();
     let last = components.len().checked_sub(1)?;
-    let folder = |end: usize| EntryPath::new(&components[..end].join(&b'/')).ok();
     if let Some(at) = components[..last]
         .iter()
         .rposition(|part| *part == b"gems")
         .filter(|at| at + 1 < last)
     {
-        return folder(at + 2);
+        return Some(path.upper(at + 2));
     }
     let at = components[..last].iter().rposition(|part| *part == b"vendor")?;
-    folder(last.min(at + 3))
+    Some(path.upper(last.min(at + 3)))
 }
 
 /// Returns the topmost folder of tests that is or contains a path.
 pub fn test_folder(path: &EntryPath) -> Option<EntryPath> {
-    let components: Vec<&[u8]> = path.components().collect();
-    let at = components.iter().position(|part| TEST_FOLDERS.contains(part))?;
-    EntryPath::new(&components[..=at].join(&b'/')).ok()
+    let at = path.components().position(|part| TEST_FOLDERS.contains(&part))?;
+    Some(path.upper(at + 1))
 }
 
 /// Returns `true` for the name of a folder of Python's packages: `site-packages`, and `dist-packages` of Debian.
@@ -65,11 +61,9 @@ pub fn is_site_name(name: &[u8]) -> bool {
 
 /// Returns the folder `site-packages` or `dist-packages` that contains a path, at any depth; the outermost one.
 pub fn site_folder(path: &EntryPath) -> Option<EntryPath> {
-    let components: Vec<&[u8]> = path.components().collect();
-    let at = components.iter().position(|part| is_site_name(part))?;
-    (at + 1 < components.len())
-        .then(|| EntryPath::new(&components[..=at].join(&b'/')).ok())
-        .flatten()
+    let at = path.components().position(is_site_name)?;
+    let folder = path.upper(at + 1);
+    (folder != *path).then_some(folder)
 }
 
 #[cfg(test)]

@@ -5,12 +5,11 @@
 
 use std::collections::BTreeSet;
 
-use super::evidence::{Evidence, Interest, MAX_WHOLE_BYTES};
 use super::jar::MAX_JAR_BYTES;
 use super::javascript::MAX_SCRIPT_BYTES;
 use super::python_source::MAX_SOURCE_BYTES;
 use super::rules;
-use super::subject::Subject;
+use super::{Evidence, Interest, MAX_WHOLE_BYTES, Subject};
 use crate::model::EntryPath;
 
 /// Greatest number of files that are read because others refer to them. The largest known applications load some three

@@ -27,6 +27,8 @@ mod subject;
 mod testing;
 
 use crate::model::{code, finding};
+use marks::Marks;
+use rules::Rule;
 
 pub use abi::{Libc, architecture_of};
 pub use code::{Code, Severity};

@@ -7,9 +7,7 @@ use std::path::Path;
 
 use globset::{GlobBuilder, GlobMatcher};
 
-use super::code::{Code, Severity};
-use super::coverage::Coverage;
-use super::finding::Finding;
+use super::{Code, Coverage, Finding, Severity};
 use crate::model::{Diagnostic, EntryPath, ErrorKind, Platform, escape, nearest};
 
 /// Matches every code in `allow`.

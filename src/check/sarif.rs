@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::code::{Code, Severity};
-use super::finding::Finding;
+use super::{Code, Finding, Severity};
 
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 

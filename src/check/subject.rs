@@ -7,12 +7,10 @@ use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::evidence::Evidence;
-use super::execution::Execution;
 use super::javascript::{Script, read_script};
 use super::marks::Marks;
 use super::own_file::{OwnFile, own_file};
-use super::python_source::Source;
+use super::{Code, Evidence, Execution, Finding, Source};
 use crate::elf::ElfFacts;
 use crate::model::{Entry, EntryKind, EntryPath, Family, LayerPlan, OPAQUE_WHITEOUT, Platform, WHITEOUT_PREFIX};
 use crate::tree::{Accounts, Facts, Node, NodeKind, ResolveError, View};
@@ -199,6 +197,11 @@ impl Subject {
         for path in doomed {
             Arc::make_mut(&mut self.own).remove(&path);
         }
+    }
+
+    /// Returns a finding in this image, with its code's severity and without evidence.
+    pub(super) fn finding(&self, code: Code, path: EntryPath, message: String, help: impl Into<String>) -> Finding {
+        Finding::new(code, &self.platform, path, message, help)
     }
 
     /// Returns the node at exactly this path. Links are not followed.

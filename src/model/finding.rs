@@ -46,13 +46,13 @@ impl Finding {
         }
     }
 
-    /// Returns the finding as a warning.
+    /// Returns the finding as a warning if `is_mild`, else as it is.
     #[must_use]
-    pub fn as_warning(self) -> Self {
-        Self {
-            severity: Severity::Warning,
-            ..self
+    pub fn warning_if(mut self, is_mild: bool) -> Self {
+        if is_mild {
+            self.severity = Severity::Warning;
         }
+        self
     }
 
     /// Adds all files that it is about.

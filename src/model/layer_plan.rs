@@ -337,10 +337,7 @@ impl EntryPath {
 
     /// Returns the name of the parent directory; empty for direct entries of the root.
     pub fn parent_name(&self) -> &[u8] {
-        self.parent_bytes()
-            .rsplit(|byte| *byte == b'/')
-            .next()
-            .unwrap_or_default()
+        base_name(self.parent_bytes())
     }
 
     /// Returns the path `self` below `directory`, like [`EntryPath::join`] with its bytes.
@@ -360,9 +357,25 @@ impl EntryPath {
         }
     }
 
+    /// Returns the path itself and the directories above it, the root last.
+    pub fn ancestors(&self) -> impl Iterator<Item = Self> + use<> {
+        std::iter::successors(Some(self.clone()), Self::parent)
+    }
+
+    /// Returns the directory of the first `count` components; the path itself if it has no more.
+    pub fn upper(&self, count: usize) -> Self {
+        let components: Vec<&[u8]> = self.components().take(count).collect();
+        Self(components.join(&b'/').into())
+    }
+
+    /// Appends `suffix` to the bytes of the path: `a.js` for `a` and `.js`. By the rules of [`EntryPath::new`].
+    pub fn with_suffix(&self, suffix: &str) -> Result<Self, EntryPathError> {
+        Self::new(&[&self.0, suffix.as_bytes()].concat())
+    }
+
     /// Returns the last component; empty for the root.
     pub fn file_name(&self) -> &[u8] {
-        self.0.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
+        base_name(&self.0)
     }
 
     /// Returns the components, from the root down.
@@ -384,6 +397,16 @@ impl EntryPath {
     pub fn cmp_by_components(&self, other: &Self) -> Ordering {
         self.components().cmp(other.components())
     }
+}
+
+/// Returns the part of a path as it is written that follows its last slash; all of it if it has none.
+pub fn base_name(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
+}
+
+/// Returns the part of a text before the first `separator`; all of it if it has none.
+pub fn part_before(text: &[u8], separator: u8) -> &[u8] {
+    text.split(|byte| *byte == separator).next().unwrap_or_default()
 }
 
 /// Returns `true` for a path that [`EntryPath::new`] does not change; most paths are so.

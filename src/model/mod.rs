@@ -51,7 +51,7 @@ pub use input_file::{
 };
 pub use layer_plan::{
     BYTE_FORMAT, Compression, Content, ContentOpener, DiskFile, Entry, EntryKind, EntryPath, EntryPathError, FileStamp,
-    Layer, LayerPlan, MAX_PATH_BYTES, PACKED_ANNOTATION,
+    Layer, LayerPlan, MAX_PATH_BYTES, PACKED_ANNOTATION, base_name, part_before,
 };
 pub use listing::{ListedItem, ListedRoot, Listing};
 pub use locked::locked;

@@ -68,15 +68,7 @@ struct Form {
 const ANY: usize = usize::MAX;
 
 const fn form(anchor: &'static str, kind: Kind, alphabet: Alphabet, length: (usize, usize)) -> Form {
-    Form {
-        anchor,
-        before: "",
-        after: "",
-        kind,
-        alphabet,
-        length,
-        check: Check::None,
-    }
+    within("", anchor, "", kind, alphabet, length)
 }
 
 const fn checked(anchor: &'static str, kind: Kind) -> Form {
@@ -86,12 +78,22 @@ const fn checked(anchor: &'static str, kind: Kind) -> Form {
     }
 }
 
-const fn within(before: &'static str, anchor: &'static str, after: &'static str, form: Form) -> Form {
+const fn within(
+    before: &'static str,
+    anchor: &'static str,
+    after: &'static str,
+    kind: Kind,
+    alphabet: Alphabet,
+    length: (usize, usize),
+) -> Form {
     Form {
-        before,
         anchor,
+        before,
         after,
-        ..form
+        kind,
+        alphabet,
+        length,
+        check: Check::None,
     }
 }
 
@@ -103,12 +105,7 @@ const FORMS: &[Form] = &[
     checked("ghs_", Kind::GitHubToken),
     // A refresh token is longer than the other tokens.
     form("ghr_", Kind::GitHubToken, Alphabet::Base62, (36, 90)),
-    within(
-        "git",
-        "hub_pat_",
-        "",
-        form("", Kind::GitHubToken, Alphabet::Word, (60, 90)),
-    ),
+    within("git", "hub_pat_", "", Kind::GitHubToken, Alphabet::Word, (60, 90)),
     checked("npm_", Kind::NpmToken),
     form("glpat-", Kind::GitLabToken, Alphabet::Dotted, (20, 300)),
     form("glrt-", Kind::GitLabToken, Alphabet::Dotted, (20, 300)),
@@ -117,74 +114,24 @@ const FORMS: &[Form] = &[
     form("sk-proj-", Kind::OpenAiKey, Alphabet::Base64Url, (40, ANY)),
     form("sk-svcacct-", Kind::OpenAiKey, Alphabet::Base64Url, (40, ANY)),
     form("sk-admin-", Kind::OpenAiKey, Alphabet::Base64Url, (40, ANY)),
-    within(
-        "s",
-        "k_live_",
-        "",
-        form("", Kind::StripeKey, Alphabet::Base62, (24, 247)),
-    ),
-    within(
-        "r",
-        "k_live_",
-        "",
-        form("", Kind::StripeKey, Alphabet::Base62, (24, 247)),
-    ),
+    within("s", "k_live_", "", Kind::StripeKey, Alphabet::Base62, (24, 247)),
+    within("r", "k_live_", "", Kind::StripeKey, Alphabet::Base62, (24, 247)),
     form("hvs.", Kind::VaultToken, Alphabet::Base64Url, (24, ANY)),
     form("hvb.", Kind::VaultToken, Alphabet::Base64Url, (24, ANY)),
     form("hvr.", Kind::VaultToken, Alphabet::Base64Url, (24, ANY)),
-    within(
-        "py",
-        "pi-AgE",
-        "",
-        form("", Kind::PyPiToken, Alphabet::Base64Url, (50, ANY)),
-    ),
-    within(
-        "",
-        "dckr_",
-        "pat_",
-        form("", Kind::DockerHubToken, Alphabet::Base64Url, (27, 64)),
-    ),
-    within(
-        "",
-        "dckr_",
-        "oat_",
-        form("", Kind::DockerHubToken, Alphabet::Base64Url, (27, 64)),
-    ),
+    within("py", "pi-AgE", "", Kind::PyPiToken, Alphabet::Base64Url, (50, ANY)),
+    within("", "dckr_", "pat_", Kind::DockerHubToken, Alphabet::Base64Url, (27, 64)),
+    within("", "dckr_", "oat_", Kind::DockerHubToken, Alphabet::Base64Url, (27, 64)),
     form("dop_v1_", Kind::DigitalOceanToken, Alphabet::Hex, (64, 64)),
     form("doo_v1_", Kind::DigitalOceanToken, Alphabet::Hex, (64, 64)),
-    within(
-        "do",
-        "r_v1_",
-        "",
-        form("", Kind::DigitalOceanToken, Alphabet::Hex, (64, 64)),
-    ),
+    within("do", "r_v1_", "", Kind::DigitalOceanToken, Alphabet::Hex, (64, 64)),
     form("shpat_", Kind::ShopifyToken, Alphabet::Hex, (32, 32)),
-    within(
-        "rub",
-        "ygems_",
-        "",
-        form("", Kind::RubyGemsKey, Alphabet::Hex, (48, 48)),
-    ),
-    within(
-        "",
-        "tskey-",
-        "auth-",
-        form("", Kind::TailscaleKey, Alphabet::Base64Url, (24, 80)),
-    ),
-    within(
-        "",
-        "tskey-",
-        "api-",
-        form("", Kind::TailscaleKey, Alphabet::Base64Url, (24, 80)),
-    ),
+    within("rub", "ygems_", "", Kind::RubyGemsKey, Alphabet::Hex, (48, 48)),
+    within("", "tskey-", "auth-", Kind::TailscaleKey, Alphabet::Base64Url, (24, 80)),
+    within("", "tskey-", "api-", Kind::TailscaleKey, Alphabet::Base64Url, (24, 80)),
     form("sntrys_", Kind::SentryToken, Alphabet::Base64Both, (100, ANY)),
     form("gsk_", Kind::GroqKey, Alphabet::Base62, (52, 52)),
-    within(
-        "AGE-SECRE",
-        "T-KEY-1",
-        "",
-        form("", Kind::AgeKey, Alphabet::Bech32, (58, 58)),
-    ),
+    within("AGE-SECRE", "T-KEY-1", "", Kind::AgeKey, Alphabet::Bech32, (58, 58)),
     form("AKIA", Kind::AwsAccessKey, Alphabet::Upper, (16, 16)),
     form("ASIA", Kind::AwsAccessKey, Alphabet::Upper, (16, 16)),
 ];

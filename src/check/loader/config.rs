@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{EntryPath, MAX_PATH_BYTES};
+use crate::model::{EntryPath, MAX_PATH_BYTES, part_before};
 
 /// Includes in includes, which may include each other.
 const MAX_INCLUDE_DEPTH: usize = 8;
@@ -33,7 +33,7 @@ impl ConfigReader<'_> {
     fn read(&mut self, path: &[u8], depth: usize) {
         let Some(content) = self.configs.get(path) else { return };
         for line in content.split(|byte| *byte == b'\n') {
-            let line = line.split(|byte| *byte == b'#').next().unwrap_or_default().trim_ascii();
+            let line = part_before(line, b'#').trim_ascii();
             self.count += 1;
             if line.is_empty() || self.count > MAX_ENTRIES {
                 continue;

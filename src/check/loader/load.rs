@@ -8,7 +8,7 @@ use super::files::Located;
 use super::module::{Host, Module, is_library, is_same_machine, python_minor};
 use super::settings::Loader;
 use crate::elf::ElfFacts;
-use crate::model::EntryPath;
+use crate::model::{EntryPath, base_name};
 
 impl<'a> Loader<'a> {
     /// Returns the needs of a program or library and of everything that it loads, breadth first, like `ldd`: each name
@@ -50,7 +50,7 @@ impl<'a> Loader<'a> {
 
     /// Whose loader it is, which a program names by `interpreter`.
     fn libc_of(&self, interpreter: &[u8], loader: &Located<'_>) -> Option<Libc> {
-        let asked = interpreter.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        let asked = base_name(interpreter);
         let asked = Libc::of_loader(asked);
         let real = Libc::of_loader(loader.real.file_name());
         if [asked, real].contains(&Some(Libc::Musl)) {

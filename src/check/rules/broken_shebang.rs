@@ -7,12 +7,8 @@ use super::commands::named_scripts;
 use super::failure::elsewhere;
 use super::program::{Lookup, Obstacle, Setting};
 use super::shebang::{Broken, Reason, broken, is_build_path};
-use crate::check::code::{Code, Severity};
-use crate::check::evidence::{Evidence, Interest};
-use crate::check::finding::Finding;
-use crate::check::rules::rule::Rule;
-use crate::check::subject::Subject;
-use crate::model::{EntryPath, escape};
+use crate::check::{Code, Evidence, Finding, Interest, Rule, Subject};
+use crate::model::{EntryPath, base_name, escape};
 
 /// Most findings of an image. Each one searches the whole image for an alternative.
 const MAX_FINDINGS: usize = 32;
@@ -142,19 +138,8 @@ fn finding(setting: &Setting<'_>, group: &[Broken]) -> Option<Finding> {
     let (expected, found) = first.evidence(setting);
     let subject = setting.subject;
     let path = first.script.clone();
-    let finding = Finding::new(
-        Code::BrokenShebang,
-        &subject.platform,
-        path,
-        message,
-        help(setting, first),
-    );
-    let severity = if is_of_the_build(first) {
-        finding.severity
-    } else {
-        Severity::Warning
-    };
-    Some(Finding { severity, ..finding }.evidence(expected, found))
+    let finding = subject.finding(Code::BrokenShebang, path, message, help(setting, first));
+    Some(finding.evidence(expected, found).warning_if(!is_of_the_build(first)))
 }
 
 /// Returns `true` if the script was built wrongly. A helper script of a package whose interpreter is not in the image
@@ -172,7 +157,7 @@ fn help(setting: &Setting<'_>, broken: &Broken) -> String {
     if !is_build_path(&broken.program) || broken.reason == Reason::WindowsLineEnd {
         return broken.help(setting);
     }
-    let name = broken.program.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    let name = base_name(&broken.program);
     let folder = broken.script.parent().unwrap_or_default();
     let beside = folder.join(name).ok().filter(|beside| setting.subject.exists(beside));
     let place = beside.into_iter().chain(elsewhere(setting.subject, name, true)).next();
@@ -189,6 +174,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::check::Severity;
     use crate::check::testing::{Image, Thing};
 
     fn script(line: &str) -> Thing {

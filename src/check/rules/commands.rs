@@ -16,11 +16,8 @@ use super::scripts::check_script;
 use super::shebang;
 use super::shell::{SHELLS, first_command};
 use super::wrappers::wrapped;
-use crate::check::code::Code;
-use crate::check::evidence::{Evidence, Interest};
-use crate::check::finding::Finding;
 use crate::check::rules::rule::{ReadPart, Rule, read_all};
-use crate::check::subject::Subject;
+use crate::check::{Code, Evidence, Finding, Interest, Subject};
 use crate::model::EntryPath;
 
 /// Greatest number of programs that start one another on one command line. Each consumes a word, so it is never
@@ -164,13 +161,7 @@ fn scripts(subject: &Subject, read: &mut ReadPart<'_>) {
 fn commands(subject: &Subject, findings: &mut Vec<Finding>) {
     for (role, failure) in failures(subject) {
         let message = format!("{} {}", role.noun(), failure.message);
-        let finding = Finding::new(
-            role.code(failure.kind),
-            &subject.platform,
-            failure.path,
-            message,
-            failure.help,
-        );
+        let finding = subject.finding(role.code(failure.kind), failure.path, message, failure.help);
         findings.push(finding.evidence(failure.expected, failure.found));
     }
 }
@@ -334,7 +325,7 @@ fn step<'a>(start: Start<'a>, trail: &mut Trail<'a>) -> Result<Option<Start<'a>>
 /// Returns the command that a script of `package.json` starts: its first one, with the programs of packages on PATH.
 fn in_package<'a>(setting: Setting<'a>, folder: EntryPath, text: &str) -> Option<Start<'a>> {
     let first = first_command(text).filter(|first| first.is_decisive && first.folders.is_empty())?;
-    let above = std::iter::successors(Some(folder.clone()), EntryPath::parent);
+    let above = folder.ancestors();
     let stores = above.filter_map(|at| at.join(b"node_modules/.bin").ok());
     let stores = stores.map(|at| [&b"/"[..], at.as_bytes()].concat());
     let folders = setting.folders.clone().map(|folders| stores.chain(folders).collect());

@@ -6,13 +6,9 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::super::code::Code;
-use super::super::evidence::{Evidence, Interest};
-use super::super::finding::Finding;
-use super::super::subject::Subject;
 use super::listing::{count, list, place};
 use crate::check::folders::site_folder;
-use crate::check::rules::rule::Rule;
+use crate::check::{Code, Evidence, Finding, Interest, Rule, Subject};
 use crate::model::{EntryPath, escape};
 
 /// How much of a compiled Python file is read: magic, flags, and the source's time and size (PEP 552).
@@ -48,11 +44,7 @@ struct Record {
 
 /// Reads the head of compiled files.
 fn interest(path: &EntryPath, _mode: u32) -> Interest {
-    if is_compiled(path) {
-        Interest::Head(PYC_HEAD_BYTES)
-    } else {
-        Interest::Nothing
-    }
+    Interest::Head(PYC_HEAD_BYTES).when(is_compiled(path))
 }
 
 /// The rule of [`stale_pyc`].
@@ -137,7 +129,7 @@ fn finding(subject: &Subject, site: Option<&EntryPath>, layer: &str, stale: &[St
         let bytes = |record: Record| format!("source size {}", count(record.size_bytes as usize, "byte", "bytes"));
         (bytes(first.packed), bytes(first.recorded))
     };
-    Finding::new(Code::StalePyc, &subject.platform, path, message, help).evidence(
+    subject.finding(Code::StalePyc, path, message, help).evidence(
         format!("{expected}, as packed"),
         format!("{found}, recorded in {}", first.path),
     )

@@ -166,7 +166,7 @@ fn named_by(subject: &Subject, folder: &EntryPath, manifest: &Value) -> Named {
 
 /// Returns the place where Node finds a package that the package in `folder` requires, following links.
 pub(super) fn package_at(subject: &Subject, folder: &EntryPath, name: &str) -> Option<EntryPath> {
-    let above = std::iter::successors(Some(folder.clone()), EntryPath::parent);
+    let above = folder.ancestors();
     let mut places = above
         .filter(|folder| folder.file_name() != b"node_modules")
         .filter_map(|folder| {

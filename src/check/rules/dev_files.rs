@@ -2,13 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::super::code::Code;
-use super::super::finding::Finding;
-use super::super::subject::Subject;
 use super::listing::{count, list, place};
 use crate::check::leftovers::leftover_of;
-use crate::check::marks::Marks;
-use crate::check::rules::rule::Rule;
+use crate::check::{Code, Finding, Marks, Rule, Subject};
 use crate::model::{EntryPath, size_text};
 
 /// Files of one kind.
@@ -60,7 +56,9 @@ fn finding(subject: &Subject, name: &str, kind: &Kind) -> Finding {
         "no development files",
         format!("{name}, {}", size_text(kind.size_bytes)),
     );
-    Finding::new(Code::DevFiles, &subject.platform, path, message, help).evidence(evidence.0, evidence.1)
+    subject
+        .finding(Code::DevFiles, path, message, help)
+        .evidence(evidence.0, evidence.1)
 }
 
 #[cfg(test)]

@@ -7,9 +7,7 @@ use serde_json::Value;
 
 use super::node_graph::Graph;
 use super::semver::{Version, is_in, version};
-use crate::check::code::Code;
-use crate::check::finding::Finding;
-use crate::check::subject::Subject;
+use crate::check::{Code, Finding, Subject};
 use crate::model::{EntryPath, escape};
 
 /// Names of the package that has Node in the distributions.
@@ -64,7 +62,7 @@ pub(super) fn engines(subject: &Subject, graph: &Graph, findings: &mut Vec<Findi
     };
     let message = format!("{name} requires Node {range}, but the image has {found}{more}");
     let help = "use a base image with a matching Node, or a version of the package that supports this one";
-    let finding = Finding::new(Code::UnsupportedEngine, &subject.platform, path.clone(), message, help);
+    let finding = subject.finding(Code::UnsupportedEngine, path.clone(), message, help);
     findings.push(finding.evidence(format!("Node {range}"), found));
 }
 

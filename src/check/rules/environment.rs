@@ -2,11 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::check::code::Code;
-use crate::check::execution::Execution;
-use crate::check::finding::Finding;
-use crate::check::rules::rule::Rule;
-use crate::check::subject::Subject;
+use crate::check::{Code, Execution, Finding, Rule, Subject};
 use crate::model::{EntryPath, Family, Platform, escape};
 use crate::plan::REQUIRED_ENV_LABEL;
 
@@ -27,7 +23,7 @@ fn empty_variable(subject: &Subject, findings: &mut Vec<Finding>) {
         let shown = escape(name.as_bytes());
         let message = format!("environment variable {shown} is set to an empty string");
         let help = format!("set {shown} to a value in `env`, or remove it with `{shown} = false`");
-        let finding = Finding::new(Code::EmptyVariable, &subject.platform, EntryPath::root(), message, help);
+        let finding = subject.finding(Code::EmptyVariable, EntryPath::root(), message, help);
         findings.push(finding.evidence("a value", "an empty string"));
     }
 }
@@ -42,8 +38,7 @@ fn healthcheck_ignored(subject: &Subject, findings: &mut Vec<Finding>) {
         let message = "podman ignores the health check of an image with an OCI manifest; docker runs it";
         let help = "set `media-types = \"docker\"` if podman must run the health check";
         let path = EntryPath::root();
-        let platform = &subject.platform;
-        let finding = Finding::new(Code::HealthcheckIgnored, platform, path, message.to_owned(), help);
+        let finding = subject.finding(Code::HealthcheckIgnored, path, message.to_owned(), help);
         findings.push(finding.evidence("a Docker manifest", "an OCI manifest"));
     }
 }

@@ -6,14 +6,9 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use super::super::code::Code;
-use super::super::finding::Finding;
-use super::super::subject::Subject;
 use super::listing::{count, is_in_volume, list, place};
-use crate::check::evidence::Interest;
-use crate::check::marks::Marks;
 use crate::check::python_settings::{Pointer, is_python_setting};
-use crate::check::rules::rule::Rule;
+use crate::check::{Code, Finding, Interest, Marks, Rule, Subject};
 use crate::model::{EntryPath, escape};
 
 /// Suffixes of a module, for finders that name a module without one.
@@ -24,11 +19,7 @@ const MAX_PYTHON_MINOR: u32 = 40;
 
 /// Reads what Python reads at its start.
 fn interest(path: &EntryPath, _mode: u32) -> Interest {
-    if is_python_setting(path) {
-        Interest::Whole
-    } else {
-        Interest::Nothing
-    }
+    Interest::Whole.when(is_python_setting(path))
 }
 
 /// The rule of [`editable_install`].
@@ -72,7 +63,7 @@ fn editable_install(subject: &Subject, findings: &mut Vec<Finding>) {
             "install the package itself (`pip install .` without `-e`, `uv sync --no-editable`), or pack its \
              directory at {shown}"
         );
-        let finding = Finding::new(Code::EditableInstall, &subject.platform, place(files), message, help);
+        let finding = subject.finding(Code::EditableInstall, place(files), message, help);
         findings.push(finding.evidence("a directory of the image", format!("{shown} {whose}")));
     }
 }
@@ -109,7 +100,7 @@ fn foreign_home(subject: &Subject, findings: &mut Vec<Finding>) {
             "create the virtual environment with the Python of the base image (`python3 -m venv`, `uv venv --python \
              /usr/bin/python3`), or pack the Python in {home}"
         );
-        let finding = Finding::new(Code::ForeignPath, &subject.platform, path.clone(), message, help);
+        let finding = subject.finding(Code::ForeignPath, path.clone(), message, help);
         findings.push(finding.evidence("home = a directory with python3", format!("home = {home}")));
     }
 }

@@ -6,12 +6,9 @@ use std::collections::BTreeMap;
 use super::commands::{Visit, trail};
 use super::failure::{elsewhere, listed};
 use super::program::{Setting, Standing};
-use crate::check::code::Code;
-use crate::check::evidence::{Evidence, Interest};
-use crate::check::finding::Finding;
 use crate::check::jar::{CLASS_HEAD_BYTES, JarFacts, class_file, class_version};
 use crate::check::rules::rule::{Rule, read_all};
-use crate::check::subject::Subject;
+use crate::check::{Code, Evidence, Finding, Interest, Subject};
 use crate::model::{EntryPath, escape};
 
 /// Options whose value is the next word.
@@ -152,14 +149,9 @@ fn jar(visit: &Visit<'_>, name: &str, findings: &mut Vec<Finding>) {
     let Some(at) = file(visit, name.as_bytes()) else { return };
     let Some(own) = subject.own().get(&at) else { return };
     let error = |message: &str, expected: &str, found: String, help: &str| {
-        Finding::new(
-            Code::EntrypointMissing,
-            &subject.platform,
-            at.clone(),
-            message.to_owned(),
-            help,
-        )
-        .evidence(expected, found)
+        subject
+            .finding(Code::EntrypointMissing, at.clone(), message.to_owned(), help)
+            .evidence(expected, found)
     };
     let facts = match own.evidence() {
         Evidence::Jar(facts) => facts,
@@ -258,7 +250,7 @@ fn libraries(visit: &Visit<'_>, jar: &EntryPath, facts: &JarFacts, findings: &mu
                 listed(places)
             ),
         };
-        let finding = Finding::new(Code::MissingJar, &subject.platform, jar.clone(), message, help);
+        let finding = subject.finding(Code::MissingJar, jar.clone(), message, help);
         findings.push(finding.evidence(first.to_string(), "nothing"));
     }
     found
@@ -360,13 +352,7 @@ fn class(visit: &Visit<'_>, name: &str, path: Option<&str>, findings: &mut Vec<F
     let path: Vec<String> = path.take(MAX_NAMED).collect();
     let message = format!("java runs the class {shown}, which is not on its class path");
     let help = "fix `-cp` or the name of the class, or pack the archive that contains it";
-    let finding = Finding::new(
-        Code::EntrypointMissing,
-        &subject.platform,
-        visit.program.named.clone(),
-        message,
-        help,
-    );
+    let finding = subject.finding(Code::EntrypointMissing, visit.program.named.clone(), message, help);
     let found = if path.is_empty() {
         "no entry of the class path exists".to_owned()
     } else {
@@ -382,7 +368,7 @@ fn too_old(visit: &Visit<'_>, at: &EntryPath, class: &str, version: u16) -> Opti
     let class = escape(class.as_bytes());
     let message = format!("is compiled for Java {needs}, but the image has Java {has}");
     let help = format!("use a base image with Java {needs} or newer, or compile for Java {has} (`--release {has}`)");
-    let finding = Finding::new(Code::JavaTooOld, &subject.platform, at.clone(), message, help);
+    let finding = subject.finding(Code::JavaTooOld, at.clone(), message, help);
     Some(finding.evidence(
         format!("class file version {} at most", has + VERSION_OFFSET),
         format!("class file version {version} ({class})"),

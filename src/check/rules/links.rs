@@ -5,13 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::super::code::Code;
-use super::super::finding::Finding;
-use super::super::subject::Subject;
 use super::listing::{is_in_volume, is_made_at_run_time, list, place};
-use crate::check::marks::Marks;
 use crate::check::node_modules::Place;
-use crate::check::rules::rule::Rule;
+use crate::check::{Code, Finding, Marks, Rule, Subject};
 use crate::model::{EntryPath, escape};
 use crate::tree::{Node, NodeKind, ResolveError};
 
@@ -229,7 +225,7 @@ fn dangling(subject: &Subject, code: Code, cause: Option<&EntryPath>, lost: &[Lo
         End::NoPackage(_) => "a directory with a package.json".to_owned(),
         _ => "a link to a path that exists".to_owned(),
     };
-    Finding::new(code, &subject.platform, path, message, help).evidence(expected, found)
+    subject.finding(code, path, message, help).evidence(expected, found)
 }
 
 fn missing_help(subject: &Subject, code: Code, first: &Lost<'_>, missing: &EntryPath) -> String {
@@ -276,7 +272,11 @@ fn escape_finding(subject: &Subject, links: &[&EntryPath]) -> Option<Finding> {
     };
     let expected = format!("at most {depth} `..` in a link at this depth");
     let found = format!("{first} is a link to {target}");
-    Some(Finding::new(Code::SymlinkEscape, &subject.platform, path, message, help).evidence(expected, found))
+    Some(
+        subject
+            .finding(Code::SymlinkEscape, path, message, help)
+            .evidence(expected, found),
+    )
 }
 
 #[cfg(test)]

@@ -5,14 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::code::Code;
-use super::super::finding::Finding;
-use super::super::subject::Subject;
-use crate::check::evidence::Interest;
-use crate::check::marks::Marks;
 use crate::check::node_modules::{Place, is_package_manifest};
-use crate::check::rules::rule::Rule;
-use crate::model::EntryPath;
+use crate::check::{Code, Finding, Interest, Marks, Rule, Subject};
+use crate::model::{EntryPath, base_name};
 use crate::tree::NodeKind;
 use flaw::{Dialect, flaw};
 
@@ -50,11 +45,7 @@ fn is_manifest(path: &EntryPath) -> bool {
 
 /// Reads every manifest.
 fn interest(path: &EntryPath, _mode: u32) -> Interest {
-    if is_manifest(path) {
-        Interest::Whole
-    } else {
-        Interest::Nothing
-    }
+    Interest::Whole.when(is_manifest(path))
 }
 
 /// The rule of [`broken_json`].
@@ -85,8 +76,11 @@ fn broken_json(subject: &Subject, findings: &mut Vec<Finding>) {
             flaw.line
         );
         let found = format!("line {}, column {}\n{}", flaw.line, flaw.column, flaw.shown);
-        findings
-            .push(Finding::new(Code::BrokenJson, &subject.platform, path, message, help).evidence("valid JSON", found));
+        findings.push(
+            subject
+                .finding(Code::BrokenJson, path, message, help)
+                .evidence("valid JSON", found),
+        );
     }
 }
 
@@ -127,7 +121,7 @@ impl Words {
 /// Checks whether Node reads manifests here: the command names it, or starts a script of its, or starts something that
 /// nothing is known of in a folder with a manifest, in an image that has Node.
 fn runs_node(subject: &Subject, words: &Words) -> bool {
-    let name = |word: &[u8]| word.rsplit(|byte| *byte == b'/').next().unwrap_or_default().to_vec();
+    let name = |word: &[u8]| base_name(word).to_vec();
     let is_node = |word: &[u8]| NODE_PROGRAMS.contains(&&name(word)[..]);
     let is_shebang_of_node = |path: &EntryPath| {
         let line = subject.shebang(path).unwrap_or_default();

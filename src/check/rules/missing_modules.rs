@@ -2,10 +2,7 @@
 
 use super::listing::count;
 use super::node_graph::{Graph, Lack, Missing, by_lack};
-use crate::check::code::{Code, Severity};
-use crate::check::finding::Finding;
-use crate::check::javascript::System;
-use crate::check::subject::Subject;
+use crate::check::{Code, Finding, Severity, Subject, System};
 use crate::model::{EntryPath, escape};
 
 /// Most findings of an image. If all packages are missing, a complete list does not help.
@@ -41,7 +38,7 @@ fn finding(subject: &Subject, lack: &Lack, all: &[&Missing]) -> Finding {
     let message = format!("{subject_words}{verb} \"{name}\", which is not in the image{more}");
     let (expected, found) = evidence(subject, lack, first);
     let path = if is_text { EntryPath::root() } else { first.from.clone() };
-    let mut finding = Finding::new(Code::MissingImport, &subject.platform, path, message, help(lack));
+    let mut finding = subject.finding(Code::MissingImport, path, message, help(lack));
     if all.iter().all(|one| one.is_prepared) && matches!(lack, Lack::File(_)) {
         finding.severity = Severity::Warning;
     }

@@ -42,11 +42,11 @@ mod wrappers;
 pub use environment::check_variables;
 pub use secrets::check_secrets;
 
-use super::evidence::{Interest, MAX_WHOLE_BYTES};
-use super::finding::Finding;
-use super::subject::Subject;
+pub(super) use rule::Rule;
+
+use super::{Finding, Interest, MAX_WHOLE_BYTES, Subject};
 use crate::model::EntryPath;
-use rule::{ReadPart, Rule};
+use rule::ReadPart;
 
 /// Every rule.
 const RULES: &[Rule] = &[

@@ -7,14 +7,9 @@ use serde_json::Value;
 
 use super::dependencies::{Dependencies, Need, package_at};
 use crate::check::abi::Architecture;
-use crate::check::code::{Code, Severity};
-use crate::check::finding::Finding;
 use crate::check::folders::test_folder;
-use crate::check::javascript::{Script, Surety};
-use crate::check::loader::Loader;
-use crate::check::marks::Marks;
 use crate::check::node_modules::Place;
-use crate::check::subject::Subject;
+use crate::check::{Code, Finding, Loader, Marks, Script, Severity, Subject, Surety};
 use crate::model::{EntryPath, escape};
 use crate::tree::NodeKind;
 
@@ -399,7 +394,7 @@ impl Sources<'_> {
                 part => at.join(part.as_bytes()).ok()?,
             };
         }
-        let named = |end: &&str| EntryPath::new(&[at.as_bytes(), end.as_bytes()].concat()).ok();
+        let named = |end: &&str| at.with_suffix(end).ok();
         let is_file = |at: &EntryPath| {
             matches!(
                 self.subject.node(at).map(|node| &node.kind),

@@ -155,12 +155,7 @@ pub(super) fn check_script(setting: &Setting<'_>, arguments: &[String]) -> Resul
 
 /// LOAD_AS_FILE: the name itself, or with an extension. An unknown path counts as existing.
 fn stands_as_file(setting: &Setting<'_>, at: &EntryPath) -> bool {
-    let stands = |at: &EntryPath| matches!(setting.standing(at), Standing::File | Standing::Unknown);
-    stands(at)
-        || EXTENSIONS
-            .iter()
-            .filter_map(|extension| with_suffix(at, extension))
-            .any(|at| stands(&at))
+    may_be_file(setting, at) || has_extension(setting, at)
 }
 
 /// LOAD_AS_DIRECTORY: the file in `main` of its `package.json`, or an index. A `package.json` that was not read may
@@ -187,11 +182,12 @@ fn stands_as_directory(setting: &Setting<'_>, at: &EntryPath) -> bool {
 }
 
 fn has_extension(setting: &Setting<'_>, at: &EntryPath) -> bool {
-    let stands = |at: &EntryPath| matches!(setting.standing(at), Standing::File | Standing::Unknown);
-    EXTENSIONS
-        .iter()
-        .filter_map(|extension| with_suffix(at, extension))
-        .any(|at| stands(&at))
+    let mut tried = EXTENSIONS.iter().filter_map(|extension| at.with_suffix(extension).ok());
+    tried.any(|at| may_be_file(setting, &at))
+}
+
+fn may_be_file(setting: &Setting<'_>, at: &EntryPath) -> bool {
+    matches!(setting.standing(at), Standing::File | Standing::Unknown)
 }
 
 /// Returns `true` if a file exists there under any extension: `index.ts` for a loader of TypeScript.
@@ -208,10 +204,6 @@ fn has_any_extension(setting: &Setting<'_>, at: &EntryPath) -> bool {
     let start = [&name[..stem_bytes], b"."].concat();
     let mut below = setting.subject.below(&parent);
     below.any(|(found, _)| found.parent().as_ref() == Some(&parent) && found.file_name().starts_with(&start))
-}
-
-fn with_suffix(at: &EntryPath, suffix: &str) -> Option<EntryPath> {
-    EntryPath::new(&[at.as_bytes(), suffix.as_bytes()].concat()).ok()
 }
 
 fn no_main_module(at: EntryPath) -> Box<Failure> {

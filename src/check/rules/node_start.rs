@@ -5,11 +5,8 @@ use super::missing_modules::missing_modules;
 use super::native_parts::{self, native_parts};
 use super::node_graph::graph;
 use super::node_too_old::node_too_old;
-use crate::check::code::Code;
-use crate::check::evidence::Interest;
-use crate::check::finding::Finding;
 use crate::check::rules::rule::{ReadPart, Rule, read_all};
-use crate::check::subject::Subject;
+use crate::check::{Code, Finding, Interest, Subject};
 
 /// The rule of [`node_start`].
 pub(super) const RULE: Rule = Rule::new(

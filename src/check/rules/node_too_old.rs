@@ -7,9 +7,7 @@ use super::engines::version_of;
 use super::listing::count;
 use super::node_graph::{Graph, RequiredModule};
 use super::semver::Version;
-use crate::check::code::Code;
-use crate::check::finding::Finding;
-use crate::check::subject::Subject;
+use crate::check::{Code, Finding, Subject};
 use crate::model::{EntryPath, escape};
 
 /// The first releases that load modules of ECMAScript with `require`, and without an option.
@@ -62,7 +60,7 @@ fn finding(subject: &Subject, version: Version, all: &[&RequiredModule]) -> Find
     let message = format!("{words}requires \"{name}\", an ES module, which {node} cannot load with `require`{more}");
     let help = "use a base image with Node 20.19, 22.12 or newer, load the module with `import()`, or install a \
                 version of it that has CommonJS";
-    let finding = Finding::new(Code::NodeTooOld, &subject.platform, first.from.clone(), message, help);
+    let finding = subject.finding(Code::NodeTooOld, first.from.clone(), message, help);
     finding.evidence(
         "Node 20.19, 22.12 or newer",
         format!("{node}, and {} is an ES module", first.module),

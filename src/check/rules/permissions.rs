@@ -1,12 +1,8 @@
 //! `world-writable` and `setuid`: modes that allow more than a program needs (inode(7), "The file type and mode").
 
-use super::super::code::Code;
-use super::super::finding::Finding;
-use super::super::subject::Subject;
 use super::listing::{count, list, place};
-use crate::check::marks::Marks;
 use crate::check::modes::{OTHERS_WRITE, SET_ID, STICKY};
-use crate::check::rules::rule::Rule;
+use crate::check::{Code, Finding, Marks, Rule, Subject};
 use crate::model::EntryPath;
 use crate::tree::NodeKind;
 
@@ -102,7 +98,11 @@ fn modes_finding(
     };
     let path = place(paths.iter().copied());
     let evidence = (format!("mode {safe:04o}"), format!("{first} has mode {mode:04o}"));
-    Some(Finding::new(code, &subject.platform, path, message, help).evidence(evidence.0, evidence.1))
+    Some(
+        subject
+            .finding(code, path, message, help)
+            .evidence(evidence.0, evidence.1),
+    )
 }
 
 #[cfg(test)]

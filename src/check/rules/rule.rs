@@ -1,9 +1,6 @@
 //! What a rule says of itself.
 
-use crate::check::code::Code;
-use crate::check::evidence::{Evidence, Interest};
-use crate::check::finding::Finding;
-use crate::check::subject::Subject;
+use crate::check::{Code, Evidence, Finding, Interest, Subject};
 use crate::model::EntryPath;
 
 /// A function that adds the findings of a rule.

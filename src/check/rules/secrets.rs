@@ -5,12 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::super::code::{Code, Severity};
-use super::super::finding::Finding;
-use super::super::subject::Subject;
 use super::listing::{count, list};
 use crate::check::folders::{installed_folder, test_folder};
-use crate::check::rules::rule::Rule;
+use crate::check::{Code, Finding, Rule, Severity, Subject};
 use crate::model::{EntryPath, Platform, escape};
 use crate::secrets::{SightedFile, Sighting, is_secret, scan_value};
 
@@ -146,7 +143,7 @@ fn secret_settings(subject: &Subject, findings: &mut Vec<Finding>) {
                  secret"
             }
         };
-        let finding = Finding::new(Code::Secret, &subject.platform, EntryPath::root(), message, help);
+        let finding = subject.finding(Code::Secret, EntryPath::root(), message, help);
         findings.push(finding.evidence("no secret in the image", format!("{what}, not shown")));
     }
 }

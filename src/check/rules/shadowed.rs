@@ -3,11 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::super::code::Code;
-use super::super::finding::Finding;
-use super::super::subject::{Shadowed, Subject};
 use super::listing::{count, list, place};
-use crate::check::rules::rule::Rule;
+use crate::check::{Code, Finding, Rule, Shadowed, Subject};
 use crate::model::{escape, size_text};
 
 /// Greatest size of files in two layers that is not reported, in bytes. Layers are meant for replacing a few settings,
@@ -78,7 +75,11 @@ fn finding(subject: &Subject, below: Option<&str>, above: &str, mut files: Vec<&
     };
     let expected = "each file in one layer";
     let found = format!("{} in {below} and in {above}", files[0].path);
-    Some(Finding::new(Code::Shadowed, &subject.platform, place(paths()), message, help).evidence(expected, found))
+    Some(
+        subject
+            .finding(Code::Shadowed, place(paths()), message, help)
+            .evidence(expected, found),
+    )
 }
 
 #[cfg(test)]

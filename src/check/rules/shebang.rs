@@ -3,7 +3,7 @@
 
 use super::failure::{Failure, Kind, elsewhere, found_instead};
 use super::program::{Lookup, Obstacle, Program, Setting};
-use crate::model::{EntryPath, escape};
+use crate::model::{EntryPath, base_name, escape};
 use crate::tree::SHEBANG_BYTES;
 
 /// Scripts whose `#!` names a script again: Linux follows five (fs/exec.c).
@@ -126,13 +126,13 @@ pub(super) fn interpreter_name(line: &[u8]) -> Option<&str> {
     let Line::Program { interpreter, argument } = parse(line) else {
         return None;
     };
-    let is_env = interpreter.rsplit(|byte| *byte == b'/').next() == Some(b"env");
+    let is_env = base_name(interpreter) == b"env";
     let program = match argument.filter(|_| is_env).map(env_program) {
         None => interpreter,
         Some(EnvProgram::Name(program)) => program,
         Some(EnvProgram::OneName(_) | EnvProgram::Unknown) => return None,
     };
-    std::str::from_utf8(program.rsplit(|byte| *byte == b'/').next()?).ok()
+    std::str::from_utf8(base_name(program)).ok()
 }
 
 /// Follows the `#!` of an executable file, and of the scripts that it refers to. Returns `None` if it is not a script,
@@ -199,7 +199,7 @@ fn follow(setting: &Setting<'_>, line: &[u8]) -> Followed {
         Followed::To(program) => program,
         other => return other,
     };
-    let is_env = interpreter.rsplit(|byte| *byte == b'/').next() == Some(b"env");
+    let is_env = base_name(interpreter) == b"env";
     match argument.filter(|_| is_env).map(env_program) {
         None => Followed::To(program),
         Some(EnvProgram::Unknown) => Followed::Unknown,
@@ -283,7 +283,7 @@ impl Broken {
 
     /// Returns how to fix it.
     pub(super) fn help(&self, setting: &Setting<'_>) -> String {
-        let name = self.program.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        let name = base_name(&self.program);
         match &self.reason {
             Reason::WindowsLineEnd => "save the file with Unix line endings (LF)".to_owned(),
             Reason::OneName => "use `#!/usr/bin/env -S` if arguments follow the program".to_owned(),

@@ -3,12 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::identity::{Identity, UserText, id, known_accounts};
-use crate::check::code::Code;
-use crate::check::evidence::Interest;
-use crate::check::finding::Finding;
 use crate::check::folders::package_folder;
-use crate::check::rules::rule::Rule;
-use crate::check::subject::Subject;
+use crate::check::{Code, Finding, Interest, Rule, Subject};
 use crate::model::{EntryPath, escape};
 use crate::tree::{Accounts, Node};
 
@@ -23,11 +19,7 @@ const MAX_SHOWN_NAMES: usize = 8;
 
 /// Reads the accounts of the image.
 fn interest(path: &EntryPath, _mode: u32) -> Interest {
-    if [&b"etc/passwd"[..], b"etc/group"].contains(&path.as_bytes()) {
-        Interest::Whole
-    } else {
-        Interest::Nothing
-    }
+    Interest::Whole.when([&b"etc/passwd"[..], b"etc/group"].contains(&path.as_bytes()))
 }
 
 /// The rule of [`unknown_accounts`].
@@ -88,7 +80,7 @@ fn unknown<'a>(
         }
     };
     let message = format!("the image runs as {what} \"{name}\", which does not exist in /{file}");
-    Finding::new(code, &subject.platform, path, message, help(&name)).evidence(name, found)
+    subject.finding(code, path, message, help(&name)).evidence(name, found)
 }
 
 /// The rule of [`runs_as_root`].
@@ -113,7 +105,7 @@ fn runs_as_root(subject: &Subject, findings: &mut Vec<Finding>) {
         Some(name) => format!("set `user` in [config]; user \"{name}\" already exists"),
         None => "add [[users]], and set `user` in [config] to its name".to_owned(),
     };
-    let finding = Finding::new(Code::RunsAsRoot, &subject.platform, EntryPath::root(), message, help);
+    let finding = subject.finding(Code::RunsAsRoot, EntryPath::root(), message, help);
     findings.push(finding.evidence("a user other than root", found));
 }
 
@@ -161,7 +153,7 @@ fn unwritable_workdir(subject: &Subject, findings: &mut Vec<Finding>) {
             "make the user its owner: [[dirs]] with path = \"{path}\" and owner = \"{}\"",
             escape(name.as_bytes())
         );
-        let finding = Finding::new(Code::UnwritableWorkdir, &subject.platform, path, message, help);
+        let finding = subject.finding(Code::UnwritableWorkdir, path, message, help);
         let expected = format!(
             "write permission for {} ({}:{})",
             escape(name.as_bytes()),

@@ -8,8 +8,7 @@ use super::packages::{Registry, package_of};
 use super::survey::{Survey, is_material};
 use super::words::{is_for_other_system, platform_parts, respelled};
 use crate::check::abi::{Fit, expected_header_text, fit, header_text, made_for};
-use crate::check::code::Code;
-use crate::check::finding::Finding;
+use crate::check::{Code, Finding};
 use crate::elf::ElfFacts;
 use crate::model::{EntryPath, escape};
 
@@ -92,9 +91,8 @@ fn finding(survey: &Survey<'_>, made_for: &str, group: &Group) -> Finding {
     } else {
         (expected, found)
     };
-    let finding = Finding::new(
+    let finding = survey.subject.finding(
         Code::WrongArchitecture,
-        platform,
         group.path().clone(),
         message,
         help(survey, group),

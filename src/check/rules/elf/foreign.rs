@@ -6,8 +6,7 @@ use std::ops::Bound;
 use super::groups::{files, listed};
 use super::packages::package_of;
 use super::survey::Survey;
-use crate::check::code::Code;
-use crate::check::finding::Finding;
+use crate::check::{Code, Finding};
 use crate::model::{EntryPath, size_text};
 
 /// A file for another platform whose like for this one is in the image.
@@ -77,13 +76,9 @@ fn finding(survey: &Survey<'_>, parts: &BTreeSet<EntryPath>, kinds: &BTreeSet<St
         { listed(&patterns) }
     );
     let found: Vec<String> = parts.iter().map(EntryPath::to_string).collect();
-    let finding = Finding::new(
-        Code::ForeignArchitecture,
-        platform,
-        parts.first()?.clone(),
-        message,
-        help,
-    );
+    let finding = survey
+        .subject
+        .finding(Code::ForeignArchitecture, parts.first()?.clone(), message, help);
     Some(
         finding
             .evidence(format!("only files for {platform}"), listed(&found))

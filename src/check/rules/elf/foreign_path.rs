@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use super::groups::{files, listed};
 use super::packages::package_of;
-use crate::check::code::Code;
-use crate::check::finding::Finding;
-use crate::check::rules::rule::Rule;
-use crate::check::subject::Subject;
+use crate::check::{Code, Finding, Rule, Subject};
 use crate::model::{EntryPath, escape};
 
 /// Directories of build machines. A path that is meant for the image starts otherwise.
@@ -65,8 +62,10 @@ fn finding(subject: &Subject, part: &[u8], paths: &[&EntryPath]) -> Finding {
     let message = format!("searches for libraries in {text}, a path of the machine that built it{more}");
     let help = "link with the RPATH `$ORIGIN`, or remove the RPATH (`patchelf --remove-rpath`)";
     let found: Vec<String> = paths.iter().map(ToString::to_string).collect();
-    Finding::new(Code::ForeignPath, &subject.platform, paths[0].clone(), message, help).evidence(
-        "an RPATH that exists in the image",
-        format!("{text} in {}", listed(&found)),
-    )
+    subject
+        .finding(Code::ForeignPath, paths[0].clone(), message, help)
+        .evidence(
+            "an RPATH that exists in the image",
+            format!("{text} in {}", listed(&found)),
+        )
 }

@@ -51,7 +51,7 @@ pub(super) fn grouped<K: Ord>(files: impl IntoIterator<Item = (K, EntryPath)>) -
         let folder = if package.is_some() {
             EntryPath::root()
         } else {
-            upper_folders(&path)
+            path.parent().unwrap_or_default().upper(2)
         };
         groups.entry((kind, (package, folder))).or_default().push(path);
     }
@@ -61,12 +61,6 @@ pub(super) fn grouped<K: Ord>(files: impl IntoIterator<Item = (K, EntryPath)>) -
         (kind, Group { package, paths, folder })
     };
     groups.into_iter().map(group).collect()
-}
-
-fn upper_folders(path: &EntryPath) -> EntryPath {
-    let components: Vec<&[u8]> = path.components().collect();
-    let count = components.len().saturating_sub(1).min(2);
-    EntryPath::new(&components[..count].join(&b'/')).unwrap_or_default()
 }
 
 /// Returns how to install a package for this platform.

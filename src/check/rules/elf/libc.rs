@@ -9,10 +9,9 @@ use super::loading::{Problem, What};
 use super::survey::Survey;
 use super::words::{plain_family, platform_parts};
 use crate::check::abi::{Architecture, Libc};
-use crate::check::code::Code;
-use crate::check::finding::Finding;
+use crate::check::{Code, Finding};
 use crate::elf::ElfFacts;
-use crate::model::{EntryPath, escape};
+use crate::model::{EntryPath, base_name, escape};
 
 /// Reports files for the other C library. Returns those that have an equivalent for the image's C library beside them.
 pub(super) fn wrong_libc(
@@ -119,9 +118,8 @@ fn wrong_libc_finding(survey: &Survey<'_>, libc: Libc, group: &Group) -> Finding
         Some(package) => install_help(package, platform, Some(has.as_str())),
         None => format!("build it for {}, or link it statically", has.as_str()),
     };
-    let finding = Finding::new(
+    let finding = survey.subject.finding(
         Code::WrongLibc,
-        platform,
         group.path().clone(),
         message,
         format!("{change}; or use a base image with {base}"),
@@ -162,7 +160,6 @@ pub(super) fn missing_loader(survey: &Survey<'_>, problems: &BTreeSet<Problem>, 
 }
 
 fn missing_loader_finding(survey: &Survey<'_>, asked: &[u8], paths: &[&EntryPath]) -> Finding {
-    let platform = &survey.subject.platform;
     let first = paths[0];
     let more: Vec<String> = paths[1..].iter().map(ToString::to_string).collect();
     let more = if more.is_empty() {
@@ -176,7 +173,7 @@ fn missing_loader_finding(survey: &Survey<'_>, asked: &[u8], paths: &[&EntryPath
     );
     let architecture = survey.files.get(first).copied().and_then(Architecture::of);
     let loaders = architecture.map(|it| survey.loader.loaders(it)).unwrap_or_default();
-    let libc = Libc::of_loader(asked.rsplit(|byte| *byte == b'/').next().unwrap_or_default());
+    let libc = Libc::of_loader(base_name(asked));
     let same = loaders.iter().find(|(found, _)| libc.is_none_or(|libc| libc == *found));
     let help = match (same, libc) {
         (Some((_, there)), _) => {
@@ -195,7 +192,9 @@ fn missing_loader_finding(survey: &Survey<'_>, asked: &[u8], paths: &[&EntryPath
     } else {
         listed(&found)
     };
-    let finding = Finding::new(Code::MissingLoader, platform, first.clone(), message, help);
+    let finding = survey
+        .subject
+        .finding(Code::MissingLoader, first.clone(), message, help);
     finding
         .evidence(escape(asked), found)
         .about(paths.iter().map(|path| (*path).clone()))

@@ -9,9 +9,8 @@ use super::opened::problems_of_opened;
 use super::packages::{Package, package_of};
 use super::severity::{self, Weight};
 use super::survey::Survey;
-use crate::check::code::Code;
-use crate::check::finding::Finding;
 use crate::check::rules::listing::count as counted;
+use crate::check::{Code, Finding};
 use crate::model::{EntryPath, escape};
 use crate::tree::NodeKind;
 
@@ -73,7 +72,6 @@ pub(super) fn missing_library(survey: &Survey<'_>, problems: &BTreeSet<Problem>,
 }
 
 fn finding(survey: &Survey<'_>, weight: Weight, key: &Key, group: &Missing<'_>) -> Option<Finding> {
-    let platform = &survey.subject.platform;
     let problem = group.first?;
     let own = survey.subject.own();
     let path = group
@@ -130,21 +128,18 @@ fn finding(survey: &Survey<'_>, weight: Weight, key: &Key, group: &Missing<'_>) 
         listed(&found)
     };
     let searched = format!("{} in {}", escape(group.names.first()?), places_text(survey, problem));
-    let finding = Finding::new(
+    let finding = survey.subject.finding(
         Code::MissingLibrary,
-        platform,
         path.clone(),
         message,
         help(survey, &group.names, &places),
     );
-    let finding = finding
-        .evidence(searched, found)
-        .about(group.files.iter().map(|path| (*path).clone()));
-    Some(if weight == Weight::Warning {
-        finding.as_warning()
-    } else {
+    Some(
         finding
-    })
+            .evidence(searched, found)
+            .about(group.files.iter().map(|path| (*path).clone()))
+            .warning_if(weight == Weight::Warning),
+    )
 }
 
 /// The place of a library that was not found.

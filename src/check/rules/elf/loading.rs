@@ -8,7 +8,7 @@ use super::words::{Words, words};
 use crate::check::abi::{Architecture, Libc};
 use crate::check::loader::{Closure, Loaded, Module};
 use crate::elf::{ElfFacts, VersionNeed};
-use crate::model::EntryPath;
+use crate::model::{EntryPath, base_name};
 
 /// A problem that keeps a program from starting or a module from loading.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,7 +108,7 @@ fn loader_problem(survey: &Survey<'_>, root: &EntryPath, facts: &ElfFacts) -> Op
     if survey.loader.has_file(interpreter) {
         return None;
     }
-    let wanted = Libc::of_loader(interpreter.rsplit(|byte| *byte == b'/').next().unwrap_or_default());
+    let wanted = Libc::of_loader(base_name(interpreter));
     let loaders = Architecture::of(facts)
         .map(|it| survey.loader.loaders(it))
         .unwrap_or_default();

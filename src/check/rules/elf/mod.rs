@@ -22,11 +22,8 @@ mod tests;
 mod versions;
 mod words;
 
-use crate::check::code::Code;
 use crate::check::evidence::{Interest, is_library_name};
-use crate::check::finding::Finding;
-use crate::check::rules::rule::Rule;
-use crate::check::subject::Subject;
+use crate::check::{Code, Finding, Rule, Subject};
 use crate::model::EntryPath;
 use survey::Survey;
 

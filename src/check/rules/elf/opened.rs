@@ -7,6 +7,7 @@ use super::loading::{Problem, What};
 use super::packages::{Registry, package_of};
 use super::survey::Survey;
 use crate::check::loader::{Module, is_library};
+use crate::model::base_name;
 
 /// Families of libraries with several parts, such as those for graphics processors: code that opens one checks first
 /// whether it exists.
@@ -38,7 +39,7 @@ pub(super) fn problems_of_opened(survey: &Survey<'_>) -> Vec<Problem> {
         .files
         .values()
         .flat_map(|facts| &facts.needed)
-        .map(|name| name.rsplit(|byte| *byte == b'/').next().unwrap_or(name))
+        .map(|name| base_name(name))
         .collect();
     let mut found = Vec::new();
     for (path, facts) in survey.own() {

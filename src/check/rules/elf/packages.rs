@@ -1,7 +1,7 @@
 //! Finds the package of npm or Python that a file belongs to, by its path.
 
 use crate::check::folders::is_site_name;
-use crate::model::{EntryPath, escape};
+use crate::model::{EntryPath, escape, part_before};
 
 /// A package.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,7 +78,7 @@ pub(super) fn package_of(path: &EntryPath) -> Option<Package> {
         Registry::Npm => npm_name(&components[..at], &components[at + 1..])?,
         Registry::Pypi => (python_name(components.get(at + 1)?), 1),
     };
-    let folder = EntryPath::new(&components[..at + 1 + count].join(&b'/')).ok()?;
+    let folder = path.upper(at + 1 + count);
     Some(Package { name, folder, registry })
 }
 
@@ -115,7 +115,7 @@ fn pnpm_version<'a>(store: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
 
 /// `numpy` of `numpy`, of `numpy.libs`, of `numpy.cpython-311-x86_64-linux-gnu.so`.
 fn python_name(component: &[u8]) -> String {
-    escape(component.split(|byte| *byte == b'.').next().unwrap_or_default())
+    escape(part_before(component, b'.'))
 }
 
 #[cfg(test)]

@@ -10,9 +10,7 @@ use super::packages::{Package, Registry, package_of};
 use super::survey::{Survey, is_material};
 use super::words::{Os, Words, words};
 use crate::check::abi::{Architecture, Libc};
-use crate::check::code::Code;
-use crate::check::finding::Finding;
-use crate::check::marks::Marks;
+use crate::check::{Code, Finding, Marks};
 use crate::elf::ElfFacts;
 use crate::model::{EntryPath, escape};
 use crate::tree::NodeKind;
@@ -93,7 +91,9 @@ fn finding(survey: &Survey<'_>, path: &EntryPath, package: &Package) -> Option<F
     } else {
         listed(&present)
     };
-    let finding = Finding::new(Code::MissingPlatformPackage, platform, path.clone(), message, help);
+    let finding = survey
+        .subject
+        .finding(Code::MissingPlatformPackage, path.clone(), message, help);
     Some(finding.evidence(listed(&names), found))
 }
 
@@ -130,7 +130,7 @@ fn libc_of_image(survey: &Survey<'_>) -> Option<Libc> {
 /// Returns the places where Node searches for a package that one in `folder` needs (Node.js, "Loading from node_modules
 /// folders").
 fn places<'a>(folder: &'a EntryPath, name: &'a str) -> impl Iterator<Item = EntryPath> + 'a {
-    let above = std::iter::successors(Some(folder.clone()), EntryPath::parent);
+    let above = folder.ancestors();
     let folders = above.filter(|folder| folder.file_name() != b"node_modules");
     folders.filter_map(move |folder| folder.join(&[b"node_modules/", name.as_bytes()].concat()).ok())
 }

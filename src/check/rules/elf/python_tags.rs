@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::groups::{Group, grouped, install_help};
 use super::survey::{Survey, is_material};
-use crate::check::code::Code;
-use crate::check::finding::Finding;
 use crate::check::loader::python_minor;
+use crate::check::{Code, Finding};
 use crate::model::{EntryPath, escape};
 
 /// The version of CPython 3 that a module is for, and the module's name.
@@ -90,13 +89,9 @@ fn finding(survey: &Survey<'_>, wanted: u32, found: &BTreeSet<u32>, group: &Grou
         }
         None => format!("build it with Python 3.{wanted}"),
     };
-    let finding = Finding::new(
-        Code::MissingPlatformPackage,
-        platform,
-        group.path().clone(),
-        message,
-        help,
-    );
+    let finding = survey
+        .subject
+        .finding(Code::MissingPlatformPackage, group.path().clone(), message, help);
     let finding = finding.about(group.paths.iter().cloned());
     finding.evidence(
         format!("a module for cpython-3{wanted}"),

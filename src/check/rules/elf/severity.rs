@@ -8,7 +8,7 @@ use super::loading::{Problem, What};
 use super::packages::{Package, Registry, package_of};
 use super::survey::Survey;
 use crate::check::loader::Module;
-use crate::model::EntryPath;
+use crate::model::{EntryPath, part_before};
 
 /// How bad a missing library is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,7 +93,7 @@ fn weight(survey: &Survey<'_>, problem: &Problem, packages: &BTreeMap<Package, S
 /// Returns `true` for the module after which its package is named.
 fn is_main(package: &Package, root: &EntryPath) -> bool {
     let stem = |name: &[u8]| {
-        let name = name.split(|byte| *byte == b'.').next().unwrap_or_default();
+        let name = part_before(name, b'.');
         let plain = name
             .iter()
             .filter(|byte| byte.is_ascii_alphanumeric())
@@ -108,7 +108,7 @@ fn is_main(package: &Package, root: &EntryPath) -> bool {
 
 /// Returns `true` for a name by which auditwheel distinguishes libraries of wheels: `libopenblas-r0-f650aae0.3.3.so`.
 fn is_bundled_name(name: &[u8]) -> bool {
-    let stem = name.split(|byte| *byte == b'.').next().unwrap_or_default();
+    let stem = part_before(name, b'.');
     let Some(at) = stem.iter().rposition(|byte| *byte == b'-') else {
         return false;
     };

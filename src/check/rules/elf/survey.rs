@@ -10,16 +10,15 @@ use super::optional::optional_packages;
 use super::packages::{Registry, package_of};
 use super::words::{is_for_other_system, words};
 use crate::check::abi::{Architecture, Fit, Libc, fit};
-use crate::check::finding::Finding;
 use crate::check::loader::{Loader, Module, is_library};
 use crate::check::rules::commands::trail;
 use crate::check::rules::program::{Lookup, Setting};
 use crate::check::rules::python::Reach;
 use crate::check::rules::shebang;
 use crate::check::rules::shell::SHELLS;
-use crate::check::subject::Subject;
+use crate::check::{Finding, Subject};
 use crate::elf::ElfFacts;
-use crate::model::EntryPath;
+use crate::model::{EntryPath, base_name, part_before};
 
 /// Folders of files that are there to be read by tests and cross-compilers, and not to run.
 const MATERIALS: &[&[u8]] = &[
@@ -137,7 +136,7 @@ impl<'a> Survey<'a> {
             }
             index
         });
-        let name = name.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        let name = base_name(name);
         let serves = |path: &&EntryPath| {
             let facts = self.files[*path];
             (facts.class, facts.endianness, facts.machine) == (like.class, like.endianness, like.machine)
@@ -188,11 +187,7 @@ impl<'a> Survey<'a> {
             is_test || self.is_optional(path) || self.reach().does_without(path)
         };
         let is_started = paths.iter().any(|path| self.started.as_ref() == Some(path));
-        if !is_started && paths.iter().all(is_weak) {
-            finding.as_warning()
-        } else {
-            finding
-        }
+        finding.warning_if(!is_started && paths.iter().all(is_weak))
     }
 
     /// Returns `true` if there is no shell between the runtime and the started program, so that its environment is that
@@ -265,7 +260,7 @@ pub(super) fn is_material(path: &EntryPath) -> bool {
 
 /// Returns `true` for an extension module that a package tests itself with: `_testcapi`, `_multiarray_tests`.
 fn is_test_module(path: &EntryPath) -> bool {
-    let stem = path.file_name().split(|byte| *byte == b'.').next().unwrap_or_default();
+    let stem = part_before(path.file_name(), b'.');
     Module::of(path).is_some() && (stem.starts_with(b"_test") || stem.ends_with(b"_tests"))
 }
 

@@ -7,8 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::groups::listed;
 use super::loading::{Problem, What};
 use super::survey::Survey;
-use crate::check::code::Code;
-use crate::check::finding::Finding;
+use crate::check::{Code, Finding};
 use crate::model::{EntryPath, escape};
 
 const GLIBC: &[u8] = b"GLIBC";
@@ -38,7 +37,6 @@ pub(super) fn missing_versions(survey: &Survey<'_>, problems: &BTreeSet<Problem>
 }
 
 fn finding(survey: &Survey<'_>, kind: &[u8], lacking: &Lacking<'_>, library: &EntryPath) -> Option<Finding> {
-    let platform = &survey.subject.platform;
     let most = |(path, versions): (&&EntryPath, &BTreeSet<&[u8]>)| {
         let highest = versions.iter().copied().max_by(|left, right| by_number(left, right))?;
         Some((highest.to_vec(), (*path).clone()))
@@ -95,7 +93,9 @@ fn finding(survey: &Survey<'_>, kind: &[u8], lacking: &Lacking<'_>, library: &En
     };
     let files = lacking.keys().map(|path| (*path).clone());
     Some(
-        Finding::new(code, platform, path, message, help)
+        survey
+            .subject
+            .finding(code, path, message, help)
             .evidence(needed, found)
             .about(files),
     )

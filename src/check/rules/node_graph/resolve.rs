@@ -135,7 +135,7 @@ impl<'s> Resolver<'s> {
     }
 
     fn with_extension(&self, at: &EntryPath) -> Option<Target> {
-        let named = |end: &&str| EntryPath::new(&[at.as_bytes(), end.as_bytes()].concat()).ok();
+        let named = |end: &&str| at.with_suffix(end).ok();
         EXTENSIONS.iter().filter_map(named).find_map(|at| self.file(&at))
     }
 
@@ -184,7 +184,7 @@ impl<'s> Resolver<'s> {
 
     /// The nearest manifest above a file, and its folder (LOOKUP_PACKAGE_SCOPE).
     fn scope(&self, folder: &EntryPath) -> Option<(EntryPath, Manifest)> {
-        let above = std::iter::successors(Some(folder.clone()), EntryPath::parent);
+        let above = folder.ancestors();
         for at in above.take_while(|at| at.file_name() != b"node_modules") {
             match self.manifest(&at) {
                 Manifest::Nothing => {}
@@ -232,7 +232,7 @@ impl<'s> Resolver<'s> {
         if let Some(target) = self.own_name(folder, &package, inner, system) {
             return target;
         }
-        let above = std::iter::successors(Some(folder.clone()), EntryPath::parent);
+        let above = folder.ancestors();
         let stores = above
             .filter(|at| at.file_name() != b"node_modules")
             .filter_map(|at| at.join(b"node_modules").ok());

@@ -8,11 +8,8 @@ use super::super::program::{Lookup, Program, Setting};
 use super::super::shebang;
 use super::command_line::is_python;
 use super::search::minor_of;
-use crate::check::code::Code;
-use crate::check::finding::Finding;
 use crate::check::folders::is_site_name;
-use crate::check::rules::rule::Rule;
-use crate::check::subject::Subject;
+use crate::check::{Code, Finding, Rule, Subject};
 use crate::model::EntryPath;
 
 /// Names of an environment's interpreter, and where those of a system are.
@@ -62,9 +59,10 @@ fn finding(subject: &Subject, site: &EntryPath, other: u32, minor: u32, is_used:
         "install them with Python 3.{minor} (`uv venv --python 3.{minor}`, `pip install --python-version 3.{minor}`), \
          or use a base image with Python 3.{other}"
     );
-    let finding = Finding::new(Code::WrongPython, &subject.platform, site.clone(), message, help);
-    let finding = finding.evidence(format!("python3.{minor}"), format!("python3.{other}"));
-    if is_used { finding } else { finding.as_warning() }
+    let finding = subject.finding(Code::WrongPython, site.clone(), message, help);
+    finding
+        .evidence(format!("python3.{minor}"), format!("python3.{other}"))
+        .warning_if(!is_used)
 }
 
 /// Where your own layers install packages of Python.

@@ -162,14 +162,10 @@ impl Reader<'_> {
     fn compare(&self, left: &Token, operator: &str, right: &Token) -> Option<bool> {
         match (left, right) {
             (Token::Name(name), Token::Text(text)) if is_version(name) => {
-                let minor = self.environment.minor?;
-                let order = compare_version(minor, text, name == "python_full_version")?;
-                compare_by(operator, order)
+                compare_by(operator, self.compare_version(name, text)?)
             }
             (Token::Text(text), Token::Name(name)) if is_version(name) => {
-                let minor = self.environment.minor?;
-                let order = compare_version(minor, text, name == "python_full_version")?;
-                compare_by(operator, order.reverse())
+                compare_by(operator, self.compare_version(name, text)?.reverse())
             }
             (left, right) => {
                 let left = self.text(left)?;
@@ -181,6 +177,10 @@ impl Reader<'_> {
                 }
             }
         }
+    }
+
+    fn compare_version(&self, name: &str, text: &str) -> Option<Ordering> {
+        compare_version(self.environment.minor?, text, name == "python_full_version")
     }
 
     fn text(&self, token: &Token) -> Option<String> {

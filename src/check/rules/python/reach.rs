@@ -11,13 +11,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use self::start::{FirstSource, Start, starts};
 use super::search::{Found, find_module, has_extension_module, is_site};
 use super::stdlib::is_standard;
-use crate::check::code::Code;
-use crate::check::evidence::{Evidence, Interest};
-use crate::check::finding::Finding;
-use crate::check::python_source::{Import, ImportKind, Source};
 use crate::check::rules::rule::{ReadPart, Rule};
-use crate::check::subject::Subject;
-use crate::model::{EntryPath, escape};
+use crate::check::{Code, Evidence, Finding, Import, ImportKind, Interest, Source, Subject};
+use crate::model::{EntryPath, escape, part_before};
 
 /// Greatest number of modules that are followed. The largest known programs import some five thousand at their start.
 const MAX_MODULES: usize = 20_000;
@@ -141,13 +137,10 @@ fn finding(subject: &Subject, missing: &Missing) -> Finding {
         .map(ToString::to_string)
         .collect::<Vec<_>>();
     let found = place.map_or_else(|| "nothing".to_owned(), |place| place.to_string());
-    let finding = Finding::new(Code::MissingImport, &subject.platform, path, message, help);
-    let finding = finding.evidence(format!("{name} in {}", shown.join(", ")), found);
-    if missing.is_prepared {
-        finding.as_warning()
-    } else {
-        finding
-    }
+    let finding = subject.finding(Code::MissingImport, path, message, help);
+    finding
+        .evidence(format!("{name} in {}", shown.join(", ")), found)
+        .warning_if(missing.is_prepared)
 }
 
 /// Files of the image that end in a path.
@@ -475,7 +468,7 @@ pub(in super::super) fn module_name(path: &EntryPath) -> Option<String> {
         .iter()
         .rposition(|component| component.ends_with(b"-packages"))?;
     let (last, folders) = components[at + 1..].split_last()?;
-    let stem = last.split(|byte| *byte == b'.').next().unwrap_or_default();
+    let stem = part_before(last, b'.');
     let names = folders
         .iter()
         .copied()

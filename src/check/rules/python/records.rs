@@ -5,12 +5,8 @@ use std::collections::BTreeSet;
 
 use super::reach::Reach;
 use super::search::is_of_dist_info;
-use crate::check::code::Code;
-use crate::check::evidence::Interest;
-use crate::check::finding::Finding;
 use crate::check::rules::listing::count;
-use crate::check::rules::rule::Rule;
-use crate::check::subject::Subject;
+use crate::check::{Code, Finding, Interest, Rule, Subject};
 use crate::model::{EntryPath, escape};
 
 /// Files that a message names.
@@ -23,11 +19,7 @@ fn is_python_record(path: &EntryPath) -> bool {
 
 /// Reads the native files that a RECORD lists.
 fn interest(path: &EntryPath, _mode: u32) -> Interest {
-    if is_python_record(path) {
-        Interest::Record
-    } else {
-        Interest::Nothing
-    }
+    Interest::Record.when(is_python_record(path))
 }
 
 /// The rule of [`lost_native_files`].
@@ -85,24 +77,14 @@ fn finding(subject: &Subject, reach: &Reach, record: &EntryPath, there: &[EntryP
     );
     let help =
         format!("install {name} again, and check that no pattern in `exclude` or in an ignore file matches `*.so`");
-    let finding = Finding::new(
-        Code::MissingPlatformPackage,
-        &subject.platform,
-        record.clone(),
-        message,
-        help,
-    );
+    let finding = subject.finding(Code::MissingPlatformPackage, record.clone(), message, help);
     let finding = finding
         .evidence(shown.join(", "), "nothing")
         .about(lost.iter().cloned());
     // A missing module that is certainly imported has a separate error; the rest of a package may do without a part of
     // it.
     let does_without = lost.iter().all(|file| reach.does_without(file));
-    if does_without || !there.is_empty() {
-        finding.as_warning()
-    } else {
-        finding
-    }
+    finding.warning_if(does_without || !there.is_empty())
 }
 
 #[cfg(test)]

@@ -5,13 +5,9 @@ use std::collections::BTreeSet;
 
 use super::markers::Environment;
 use super::search::is_of_dist_info;
-use crate::check::code::Code;
-use crate::check::evidence::Interest;
-use crate::check::finding::Finding;
 use crate::check::loader::python_minor;
-use crate::check::rules::rule::Rule;
-use crate::check::subject::Subject;
-use crate::model::{EntryPath, escape};
+use crate::check::{Code, Finding, Interest, Rule, Subject};
+use crate::model::{EntryPath, escape, part_before};
 
 /// How much of a METADATA file is read, in bytes: its headers. The longest known have some ten thousand.
 const METADATA_HEAD_BYTES: u64 = 16 * 1024;
@@ -33,11 +29,7 @@ struct Requirement<'m> {
 
 /// Reads the headers of METADATA.
 fn interest(path: &EntryPath, _mode: u32) -> Interest {
-    if is_python_metadata(path) {
-        Interest::Head(METADATA_HEAD_BYTES)
-    } else {
-        Interest::Nothing
-    }
+    Interest::Head(METADATA_HEAD_BYTES).when(is_python_metadata(path))
 }
 
 /// The rule of [`missing_requirement`].
@@ -77,20 +69,14 @@ fn finding(subject: &Subject, path: &EntryPath, lacking: &BTreeSet<String>) -> F
     let are = if names.len() == 1 { "is" } else { "are" };
     let message = format!("{name} requires {}, which {are} not installed", names.join(", "));
     let help = "install with dependencies (`pip install` without `--no-deps`), or leave the package out";
-    let finding = Finding::new(Code::MissingRequirement, &subject.platform, path.clone(), message, help);
+    let finding = subject.finding(Code::MissingRequirement, path.clone(), message, help);
     finding.evidence(names.join(", "), "no installed package of that name")
 }
 
 /// Returns the names of all packages that a package requires on this platform; `None` if its metadata was not read.
 pub(in super::super) fn requirements_of(subject: &Subject, folder: &EntryPath) -> Option<BTreeSet<String>> {
     let site = folder.parent()?;
-    let name = normalised(
-        folder
-            .file_name()
-            .split(|byte| *byte == b'.')
-            .next()
-            .unwrap_or_default(),
-    );
+    let name = normalised(part_before(folder.file_name(), b'.'));
     let manifests = subject
         .own()
         .range::<EntryPath, _>(&site..)
@@ -107,7 +93,7 @@ pub(in super::super) fn requirements_of(subject: &Subject, folder: &EntryPath) -
 
 /// The normalised name in `charset_normalizer-3.3.2.dist-info`.
 fn distribution(folder: &[u8]) -> String {
-    normalised(folder.split(|byte| *byte == b'-').next().unwrap_or_default())
+    normalised(part_before(folder, b'-'))
 }
 
 /// A name as the index compares it (PyPA, "Names and normalization").
