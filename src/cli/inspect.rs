@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::arguments::{InspectArguments, OutputArguments};
 use super::failure::{Done, Failure};
-use super::image_names::{login_registry, parse_image, resolve};
+use super::image_names::{NamedImage, parse_image};
 use super::platforms::{parse_platform, skipped_json};
 use super::progress;
 use super::stdout::{print, print_json};
@@ -14,27 +14,26 @@ use crate::store::{Entries, ReadEntry, SkippedEntry, Source, list_entries, read_
 
 /// Prints an image: its root, and each platform's config and layers.
 pub async fn run(arguments: &InspectArguments, output: &OutputArguments, environment: &Environment) -> Done {
-    let observer = progress::observer(output.progress, output.verbose > 0);
+    let observer = progress::observer(output);
     let name = parse_image(&arguments.image, environment)?;
-    let transports = environment.transports(&arguments.registry, &login_registry(&name), &observer)?;
-    let _traffic = progress::TrafficAtEnd::of(&transports, &observer);
-    let (source, selector) = transports.source(&name).await?;
-    let root = resolve(source.as_ref(), &selector, &name, &observer).await?;
+    let image = NamedImage::open(name, &arguments.registry, false, environment, &observer).await?;
+    let source = image.source.as_ref();
+    let root = &image.root;
     let shown = match &arguments.platform {
         Some(platform) => {
             let platform = parse_platform(platform)?;
-            let image = select_platform(source.as_ref(), &root, &platform).await?.image;
+            let image = select_platform(source, root, &platform).await?.image;
             Shown {
                 images: vec![ShownImage { image, listed: None }],
                 skipped: Vec::new(),
             }
         }
-        None => all_images(source.as_ref(), &root).await?,
+        None => all_images(source, root).await?,
     };
     if arguments.json {
-        return print_json(&to_json(&name, &root, &shown));
+        return print_json(&to_json(&image.name, root, &shown));
     }
-    print(to_text(&name, &root, &shown).as_bytes())
+    print(to_text(&image.name, root, &shown).as_bytes())
 }
 
 /// The contents to print.
