@@ -165,13 +165,14 @@ fn image_lines(shown: &ShownImage, lines: &mut Vec<String>) {
     let image = &shown.image;
     let config = image.config().value();
     lines.push(shown.platform().to_string());
+    let mut add = |name: &str, value: &str| lines.push(field(name, value));
     if let Some(stated) = shown.contradiction() {
-        lines.push(field("warning", &format!("its config says {stated}")));
+        add("warning", &format!("its config says {stated}"));
     }
-    lines.push(field("digest", &image.manifest().descriptor().digest.to_string()));
-    lines.push(field("size", &size_text(image.size_bytes())));
+    add("digest", &image.manifest().descriptor().digest.to_string());
+    add("size", &size_text(image.size_bytes()));
     if let Some(created) = config.fields().get("created").and_then(Value::as_str) {
-        lines.push(field("created", &escape(created.as_bytes())));
+        add("created", &escape(created.as_bytes()));
     }
     let execution = config.execution();
     for (label, key) in [
@@ -182,34 +183,31 @@ fn image_lines(shown: &ShownImage, lines: &mut Vec<String>) {
         ("health", "Healthcheck"),
     ] {
         if let Some(value) = execution.get(key).filter(|value| !is_empty(value)) {
-            lines.push(field(label, &one_line(value)));
+            add(label, &one_line(value));
         }
     }
     for (label, key) in [("ports", "ExposedPorts"), ("volumes", "Volumes")] {
         if let Some(Value::Object(table)) = execution.get(key).filter(|value| !is_empty(value)) {
             let names: Vec<String> = table.keys().map(|name| escape(name.as_bytes())).collect();
-            lines.push(field(label, &names.join(", ")));
+            add(label, &names.join(", "));
         }
     }
     for (name, value) in config.env() {
-        lines.push(field(
+        add(
             "env",
             &format!("{}={}", escape(name.as_bytes()), escape(value.as_bytes())),
-        ));
+        );
     }
     if let Some(Value::Object(labels)) = execution.get("Labels") {
         for (name, value) in labels {
-            lines.push(field(
-                "label",
-                &format!("{}={}", escape(name.as_bytes()), one_line(value)),
-            ));
+            add("label", &format!("{}={}", escape(name.as_bytes()), one_line(value)));
         }
     }
     for (layer, _) in image.layers() {
-        lines.push(field(
+        add(
             "layer",
             &format!("{}  {:>9}", layer.digest, size_text(layer.size_bytes)),
-        ));
+        );
     }
 }
 

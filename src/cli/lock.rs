@@ -1,5 +1,6 @@
 //! `ocitect lock`, `update` and `outdated`: the pinned images of a spec.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use serde_json::json;
 
 use super::arguments::{LockArguments, OutdatedArguments, OutputArguments, RegistryArguments, UpdateArguments};
 use super::failure::{Done, Failure};
+use super::progress::TrafficAtEnd;
 use super::stdout::{print, print_json};
 use super::{lock_text, members, progress};
 use crate::build::{self, LockChange, Transports};
@@ -24,8 +26,7 @@ pub async fn lock(arguments: &LockArguments, output: &OutputArguments, environme
     if arguments.show {
         return show(&lock_path(&specs), arguments.json, &observer);
     }
-    let transports = transports(&specs, environment, &arguments.registry, &observer)?;
-    let _traffic = progress::TrafficAtEnd::of(&transports, &observer);
+    let (transports, _traffic) = transports(&specs, environment, &arguments.registry, &observer)?;
     let options = environment.build_options(None)?;
     let change = build::complete_lock(&specs, &options, &transports, &observer).await?;
     print_change(&change, &observer);
@@ -78,8 +79,7 @@ pub async fn update(arguments: &UpdateArguments, output: &OutputArguments, envir
     let loaded = members::load_all(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
     let specs: Vec<&Spec> = loaded.iter().collect();
     let observer = progress::observer(output);
-    let transports = transports(&specs, environment, &arguments.registry, &observer)?;
-    let _traffic = progress::TrafficAtEnd::of(&transports, &observer);
+    let (transports, _traffic) = transports(&specs, environment, &arguments.registry, &observer)?;
     let options = environment.build_options(None)?;
     let changes = build::update_lock(&specs, &arguments.image, &options, &transports, &observer).await?;
     if arguments.json {
@@ -108,8 +108,7 @@ pub async fn outdated(arguments: &OutdatedArguments, output: &OutputArguments, e
     let observer = progress::observer(output);
     let loaded = members::load_all(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
     let specs: Vec<&Spec> = loaded.iter().collect();
-    let transports = transports(&specs, environment, &arguments.registry, &observer)?;
-    let _traffic = progress::TrafficAtEnd::of(&transports, &observer);
+    let (transports, _traffic) = transports(&specs, environment, &arguments.registry, &observer)?;
     let names = build::outdated(&specs, &transports).await?;
     if arguments.json {
         print_json(&json!({ "lock": escape_path(&lock_path(&specs)), "images": lock_text::names_json(&names) }))?
@@ -138,26 +137,26 @@ fn lock_path(specs: &[&Spec]) -> PathBuf {
     specs.first().map(|spec| spec.lock_path()).unwrap_or_default()
 }
 
-/// Returns the access to images. A password from the command line is used for the registries of the spec's images.
+/// Returns the access to images, and the report of its traffic. A password from the command line is used for the registries of the spec's images.
 fn transports(
     specs: &[&Spec],
     environment: &Environment,
     arguments: &RegistryArguments,
     observer: &Arc<dyn Observer>,
-) -> Result<Transports, Failure> {
-    let mut registries = Vec::new();
+) -> Result<(Transports, TrafficAtEnd), Failure> {
+    let mut registries = BTreeSet::new();
     for (spec, platform) in specs
         .iter()
         .flat_map(|spec| spec.platforms().iter().map(move |platform| (spec, platform)))
     {
         for image in spec.platform(platform)?.images() {
             if let ImageName::Registry(reference) = image.name {
-                registries.push(reference.repository.registry().to_owned());
+                registries.insert(reference.repository.registry().to_owned());
             }
         }
     }
-    registries.sort();
-    registries.dedup();
     let registries: Vec<&str> = registries.iter().map(String::as_str).collect();
-    environment.transports(arguments, &registries, observer)
+    let transports = environment.transports(arguments, &registries, observer)?;
+    let traffic = TrafficAtEnd::of(&transports, observer);
+    Ok((transports, traffic))
 }
