@@ -12,7 +12,7 @@ use super::section::{Section, SectionReader};
 use crate::compress::{Algorithm, sniff};
 use crate::model::{
     Descriptor, Digest, Document, ImageManifest, MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES, MediaType, Root, Selector,
-    escape,
+    escape, escape_path,
 };
 use crate::store::local::hash;
 use crate::store::{BlobReader, Candidate, Side, Source, StoreError, choose, not_found};
@@ -55,25 +55,21 @@ impl DockerArchive {
     /// [`StoreError::Missing`] if the file does not exist; [`StoreError::Malformed`] if it is not a tar, is truncated,
     /// is not a docker-archive, or is missing a part of an image.
     pub fn open(path: &Path, spool: &Path) -> Result<Self, StoreError> {
-        let label = escape(path.as_os_str().as_encoded_bytes());
+        let label = escape_path(path);
         let place = format!("docker-archive:{label}");
         let members = Members::open(path, spool, &place)?;
-        let malformed = |reason: String, help| StoreError::Malformed {
-            place: place.clone(),
-            reason,
-            help,
-        };
         let Some(list) = members.read(LIST_NAME, MAX_MANIFEST_BYTES)? else {
             let is_oci = members.file(crate::store::LAYOUT_MARKER_NAME)?.is_some();
-            let help = is_oci.then(|| format!("it contains an OCI layout: write oci-archive:{label}"));
-            return Err(malformed(
-                format!("it is not a docker-archive: it has no file {LIST_NAME}"),
-                help,
-            ));
+            let error = StoreError::malformed(place, format!("it is not a docker-archive: it has no file {LIST_NAME}"));
+            return Err(if is_oci {
+                error.with_help(format!("it contains an OCI layout: write oci-archive:{label}"))
+            } else {
+                error
+            });
         };
         // Duplicate keys are rejected here too, for the known fields; Docker's are capitalized.
         let list: Option<Vec<Listed>> = serde_json::from_slice(&list)
-            .map_err(|cause| malformed(format!("cannot read its {LIST_NAME}: {cause}"), None))?;
+            .map_err(|cause| StoreError::malformed(&place, format!("cannot read its {LIST_NAME}: {cause}")))?;
         let mut reading = Reading {
             members: &members,
             place: &place,
@@ -156,11 +152,7 @@ impl Reading<'_> {
         media_type: impl Fn(u64, &[u8]) -> Result<MediaType, String>,
     ) -> Result<Descriptor, StoreError> {
         let label = escape(name.as_bytes());
-        let malformed = |what: &str| StoreError::Malformed {
-            place: self.place.to_owned(),
-            reason: format!("its {label} {what}"),
-            help: None,
-        };
+        let malformed = |what: &str| StoreError::malformed(self.place, format!("its {label} {what}"));
         let name = name.trim_start_matches("./");
         let section = self.members.linked_file(name)?.ok_or_else(|| malformed("is missing"))?;
         let prefix = Section {

@@ -144,11 +144,7 @@ impl Sink for DockerArchiveSink {
                     .collect::<Result<Vec<_>, _>>()?;
                 let config = state.name_of(&manifest.config)?;
                 let list = strict_json::canonical(&json!([{ "Config": config, "Layers": layers, "RepoTags": names }]))
-                    .map_err(|cause| StoreError::Malformed {
-                        place,
-                        reason: cause.to_string(),
-                        help: None,
-                    })?;
+                    .map_err(|cause| StoreError::malformed(place, cause.to_string()))?;
                 state.writer.file(LIST_NAME, &list)?;
                 state.writer.finish()
             })

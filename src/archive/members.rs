@@ -67,7 +67,7 @@ impl Members {
             io::ErrorKind::NotFound => StoreError::Missing {
                 place: place.to_owned(),
             },
-            _ if is_irregular(&cause) => malformed(place, cause.to_string()),
+            _ if is_irregular(&cause) => StoreError::malformed(place, cause.to_string()),
             _ => StoreError::io("open", path, cause),
         })?;
         let mut prefix = Vec::new();
@@ -97,7 +97,7 @@ impl Members {
                 offset: *offset,
                 size_bytes: *size_bytes,
             })),
-            Some(Member::Link(_)) => Err(malformed(
+            Some(Member::Link(_)) => Err(StoreError::malformed(
                 &self.place,
                 format!("its {} is a link", escape(name.as_bytes())),
             )),
@@ -115,12 +115,12 @@ impl Members {
                         "its {} is a link that points outside of the archive",
                         escape(name.as_bytes())
                     );
-                    return Err(malformed(&self.place, reason));
+                    return Err(StoreError::malformed(&self.place, reason));
                 }
                 Some(Member::File { .. }) | None => return self.file(&name),
             }
         }
-        Err(malformed(
+        Err(StoreError::malformed(
             &self.place,
             format!("its links form a cycle at {}", escape(name.as_bytes())),
         ))
@@ -147,7 +147,7 @@ impl Members {
                 "its {label} has {} bytes, more than the limit of {limit_bytes}",
                 section.size_bytes
             );
-            return Err(malformed(&self.place, reason));
+            return Err(StoreError::malformed(&self.place, reason));
         }
         let mut bytes = Vec::new();
         section
@@ -176,20 +176,11 @@ impl Members {
     }
 }
 
-fn malformed(place: &str, reason: String) -> StoreError {
-    StoreError::Malformed {
-        place: place.to_owned(),
-        reason,
-        help: None,
-    }
-}
-
 fn compressed(place: &str, error: &CompressError) -> StoreError {
-    let help = error.help().map(ToOwned::to_owned);
-    StoreError::Malformed {
-        place: place.to_owned(),
-        reason: error.to_string(),
-        help,
+    let malformed = StoreError::malformed(place, error.to_string());
+    match error.help() {
+        Some(help) => malformed.with_help(help),
+        None => malformed,
     }
 }
 
@@ -205,7 +196,7 @@ fn decompress(mut file: File, path: &Path, spool: &Path, place: &str) -> Result<
     let size_bytes = io::copy(&mut decoder.take(limit_bytes.saturating_add(1)), &mut target).map_err(reading)?;
     if size_bytes > limit_bytes {
         let reason = format!("it expands to more than {MAX_EXPANSION} times its size, after the first GiB");
-        return Err(malformed(place, reason));
+        return Err(StoreError::malformed(place, reason));
     }
     Ok(target)
 }
@@ -228,11 +219,14 @@ fn scan(file: &File, path: &Path, place: &str) -> Result<BTreeMap<String, Member
             _ => continue,
         };
         if members.len() == MAX_MEMBERS {
-            return Err(malformed(place, format!("it has more than {MAX_MEMBERS} members")));
+            return Err(StoreError::malformed(
+                place,
+                format!("it has more than {MAX_MEMBERS} members"),
+            ));
         }
         // Readers disagree on which of the two members applies.
         if members.insert(name.clone(), member).is_some() {
-            return Err(malformed(
+            return Err(StoreError::malformed(
                 place,
                 format!("it contains {} twice", escape(name.as_bytes())),
             ));
@@ -250,7 +244,7 @@ fn unreadable(error: TarError, path: &Path, place: &str) -> StoreError {
         TarError::Io(cause) => return StoreError::io("read", path, cause),
         error => error.to_string(),
     };
-    malformed(place, reason)
+    StoreError::malformed(place, reason)
 }
 
 /// Returns a name without a leading `./`, or `None` for a name that is never looked up.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::members::Members;
 use super::section::{Section, SectionReader};
-use crate::model::{Descriptor, Digest, MAX_MANIFEST_BYTES, Root, Selector, escape};
+use crate::model::{Descriptor, Digest, MAX_MANIFEST_BYTES, Root, Selector, escape_path};
 use crate::store::{
     BlobReader, INDEX_NAME, LAYOUT_MARKER_NAME, LayoutIndex, MAX_MARKER_BYTES, Side, Source, StoreError,
     check_layout_marker, resolve_listed,
@@ -29,25 +29,24 @@ impl OciArchive {
     /// [`StoreError::Missing`] if the file does not exist; [`StoreError::Malformed`] if it is not a tar, is truncated,
     /// or does not contain a layout.
     pub fn open(path: &Path, spool: &Path) -> Result<Self, StoreError> {
-        let label = escape(path.as_os_str().as_encoded_bytes());
+        let label = escape_path(path);
         let place = format!("oci-archive:{label}");
         let members = Members::open(path, spool, &place)?;
-        let malformed = |reason: String, help| StoreError::Malformed {
-            place: place.clone(),
-            reason,
-            help,
-        };
         let Some(marker) = members.read(LAYOUT_MARKER_NAME, MAX_MARKER_BYTES)? else {
             let is_docker = members.file("manifest.json")?.is_some();
-            let help = is_docker.then(|| format!("it is a docker save archive: write docker-archive:{label}"));
-            return Err(malformed(
+            let error = StoreError::malformed(
+                place,
                 format!("it contains no OCI layout: it has no file {LAYOUT_MARKER_NAME}"),
-                help,
-            ));
+            );
+            return Err(if is_docker {
+                error.with_help(format!("it is a docker save archive: write docker-archive:{label}"))
+            } else {
+                error
+            });
         };
         check_layout_marker(&marker, &place)?;
         let Some(index) = members.read(INDEX_NAME, MAX_MANIFEST_BYTES)? else {
-            return Err(malformed(format!("it has no file {INDEX_NAME}"), None));
+            return Err(StoreError::malformed(place, format!("it has no file {INDEX_NAME}")));
         };
         let index = LayoutIndex::parse(index, &place)?;
         Ok(Self {

@@ -56,7 +56,7 @@ impl Writer {
             Output::Stream(_) => PathBuf::from(STREAM_NAME),
         };
         let place = match &output {
-            Output::File(path) => format!("{kind}:{}", crate::model::escape(path.as_os_str().as_encoded_bytes())),
+            Output::File(path) => format!("{kind}:{}", crate::model::escape_path(path)),
             Output::Stream(_) => STREAM_NAME.to_owned(),
         };
         Self {

@@ -11,7 +11,7 @@ use super::destination::{self, Destination};
 use super::failure::{Done, Failure};
 use super::image_names::parse_image;
 use super::members::{self, MemberOutputs};
-use super::platforms::parse_platform;
+use super::platforms::parse_platforms;
 use super::stderr::{emit_event, eprintln_line};
 use super::stdout::{print_json, print_result};
 use super::{habits, interrupt, progress, render};
@@ -27,7 +27,7 @@ const METADATA_VERSION: u32 = 1;
 
 /// Builds the image of a spec, or the images of a workspace, and prints the `NAME@DIGEST` of each at the end.
 pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environment: &Environment) -> Done {
-    let observer = progress::observer(output.progress, output.verbose > 0);
+    let observer = progress::observer(output);
     check_is_no_image(arguments)?;
     let inputs = environment.spec_inputs(&arguments.set)?;
     let metadata = arguments.metadata.as_deref().map(Destination::of);
@@ -152,12 +152,11 @@ fn output_request(arguments: &BuildArguments, metadata: Option<&Destination>) ->
         })?;
         destination::resolve_archive(name)
     });
-    let platforms = arguments.platform.iter().map(|text| parse_platform(text));
     Ok(OutputRequest {
         outputs: outputs.collect::<Result<_, Failure>>()?,
         push: arguments.push,
         tags: arguments.tag.clone(),
-        platforms: platforms.collect::<Result<_, _>>()?,
+        platforms: parse_platforms(&arguments.platform)?,
         also_written: metadata
             .and_then(Destination::path)
             .map(Path::to_owned)

@@ -15,7 +15,7 @@ use crate::build::CACHE_KINDS;
 use crate::cache::{Cache, Count, KindUsage, Trimmed, Unsound, Verified};
 use crate::environment::Environment;
 use crate::layout::{Layout, PrunedLayout};
-use crate::model::{escape, size_text};
+use crate::model::{escape_path, size_text};
 
 /// Runs it.
 pub fn run(arguments: &CacheArguments, environment: &Environment) -> Done {
@@ -39,7 +39,10 @@ pub fn run(arguments: &CacheArguments, environment: &Environment) -> Done {
         Some(CacheCommand::Verify) => verify(&cache, arguments.json),
     };
     told.map_err(|failed| match failed {
-        Failed::Io(cause) => Failure::here(&format!("cannot access the cache {}: {cause}", name(cache.root()))),
+        Failed::Io(cause) => Failure::here(&format!(
+            "cannot access the cache {}: {cause}",
+            escape_path(cache.root())
+        )),
         Failed::Told(failure) => failure,
     })
 }
@@ -76,13 +79,13 @@ fn show(cache: &Cache, is_json: bool) -> Result<(), Failed> {
             json!({ "name": kind.name, "files": files, "size_bytes": size_bytes, "oldest_use": oldest_use(kind) })
         });
         let kinds: Vec<_> = kinds.collect();
-        let directory = name(cache.root());
+        let directory = escape_path(cache.root());
         let limit_bytes = cache.limit_bytes();
         let shown =
             json!({ "directory": directory, "size_bytes": total_bytes, "limit_bytes": limit_bytes, "kinds": kinds });
         return Ok(print_json(&shown)?);
     }
-    let mut text = format!("{}\n", name(cache.root()));
+    let mut text = format!("{}\n", escape_path(cache.root()));
     for kind in &usage {
         let oldest = oldest_use(kind)
             .map(|time| format!("  oldest use {time}"))
@@ -132,19 +135,22 @@ fn verify(cache: &Cache, is_json: bool) -> Result<(), Failed> {
     if is_json {
         let entries = unsound
             .iter()
-            .map(|(path, found)| json!({ "path": name(path), "finding": what(found) }));
+            .map(|(path, found)| json!({ "path": escape_path(path), "finding": what(found) }));
         let entries: Vec<_> = entries.collect();
         print_json(&json!({ "intact": { "files": sound.files, "size_bytes": sound.size_bytes }, "damaged": entries }))?;
     } else {
         let lines = unsound
             .iter()
-            .map(|(path, found)| format!("{}: {}\n", name(path), what(found)));
+            .map(|(path, found)| format!("{}: {}\n", escape_path(path), what(found)));
         let total = format!("{} files, {} intact\n", sound.files, size_text(sound.size_bytes));
         print(lines.chain([total]).collect::<String>().as_bytes())?;
     }
     let left = unsound.values().filter(|found| **found != Unsound::Deleted).count();
     if left > 0 {
-        let message = format!("{left} unusable files remain in the cache {}", name(cache.root()));
+        let message = format!(
+            "{left} unusable files remain in the cache {}",
+            escape_path(cache.root())
+        );
         return Err(Failure::here(&message).into());
     }
     Ok(())
@@ -158,7 +164,7 @@ fn prune_layout(path: &Path, is_dry_run: bool, is_json: bool) -> Done {
             .iter()
             .map(|(digest, size_bytes)| json!({ "digest": digest, "size_bytes": size_bytes }));
         return print_json(&json!({
-            "layout": name(path),
+            "layout": escape_path(path),
             "dry_run": is_dry_run,
             "removed": blobs.collect::<Vec<_>>(),
             "removed_bytes": removed_bytes,
@@ -175,10 +181,6 @@ fn prune_layout(path: &Path, is_dry_run: bool, is_json: bool) -> Done {
     let left = size_text(kept_bytes);
     text += &format!("{verb} {} blobs, {gone}; kept {}, {left}\n", removed.len(), kept.len());
     print(text.as_bytes())
-}
-
-fn name(path: &Path) -> String {
-    escape(path.as_os_str().as_encoded_bytes())
 }
 
 fn count_line(kind: &str, count: Count) -> String {

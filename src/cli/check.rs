@@ -8,16 +8,16 @@ use serde_json::{Value, json};
 
 use super::arguments::{CheckArguments, OutputArguments, PinArguments, RegistryArguments, SelectionArguments};
 use super::failure::{Done, Failure};
-use super::image_names::{login_registry, parse_image, resolve};
+use super::image_names::{NamedImage, parse_image};
 use super::members::{self, MemberOutputs};
-use super::platforms::{parse_platform, skipped_json};
+use super::platforms::{parse_platforms, skipped_json};
 use super::stdout::{print, print_json};
 use super::{findings, local_names, progress, render};
 use crate::build::{BuildOptions, CheckedImages, Member, OutputRequest, check_build, check_image, plan_build};
 use crate::check::{Code, Coverage, Finding, Verdict, check_variables, sarif};
 use crate::environment::Environment;
 use crate::events::Observer;
-use crate::model::{Platform, escape};
+use crate::model::{Platform, escape, escape_path};
 use crate::spec::read_env_file;
 use crate::store::SkippedEntry;
 
@@ -26,9 +26,8 @@ pub async fn run(arguments: &CheckArguments, output: &OutputArguments, environme
     if arguments.codes {
         return print_codes(arguments.json);
     }
-    let observer = progress::observer(output.progress, output.verbose > 0);
-    let platforms = arguments.platform.iter().map(|text| parse_platform(text));
-    let platforms: Vec<Platform> = platforms.collect::<Result<_, Failure>>()?;
+    let observer = progress::observer(output);
+    let platforms = parse_platforms(&arguments.platform)?;
     if let Some(path) = spec_path(&arguments.subject)? {
         let checked = check_spec(path, platforms, arguments, environment, &observer).await?;
         return print_members(&checked, arguments);
@@ -92,7 +91,7 @@ fn spec_path(subject: &str) -> Result<Option<&Path>, Failure> {
 fn given_variables(paths: &[PathBuf]) -> Result<Option<BTreeMap<String, String>>, Failure> {
     let mut variables = (!paths.is_empty()).then(BTreeMap::new);
     for path in paths {
-        let shown = escape(path.as_os_str().as_encoded_bytes());
+        let shown = escape_path(path);
         let found = read_env_file(path)?.ok_or_else(|| {
             Failure::usage(
                 &format!("env file {shown} does not exist"),
@@ -149,18 +148,18 @@ async fn check_named_image(
         ));
     }
     let name = parse_image(&arguments.subject, environment)?;
-    let transports = environment.transports(&arguments.registry, &login_registry(&name), observer)?;
-    let _traffic = progress::TrafficAtEnd::of(&transports, observer);
-    let transports = if arguments.pins.offline {
-        transports.offline()
-    } else {
-        transports
-    };
-    let (source, selector) = transports.source(&name).await?;
-    let root = resolve(source.as_ref(), &selector, &name, observer).await?;
+    let image = NamedImage::open(name, &arguments.registry, arguments.pins.offline, environment, observer).await?;
     let options = environment.build_options(arguments.jobs)?;
-    let CheckedImages { images, skipped } =
-        check_image(&name, source, &root, platforms, &transports, &options, observer).await?;
+    let CheckedImages { images, skipped } = check_image(
+        &image.name,
+        image.source,
+        &image.root,
+        platforms,
+        &image.transports,
+        &options,
+        observer,
+    )
+    .await?;
     let given = given_variables(&arguments.env_file)?;
     let checked: Vec<Coverage> = images.iter().map(|image| image.coverage.clone()).collect();
     let findings = images.into_iter().flat_map(|image| {

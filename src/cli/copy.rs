@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use super::arguments::{CopyArguments, OutputArguments, PushArguments};
 use super::failure::{Done, Failure};
-use super::image_names::{parse_image, parse_pushed, parse_target, resolve};
-use super::platforms::parse_platform;
+use super::image_names::{login_registry, open, parse_image, parse_pushed, parse_target};
+use super::platforms::parse_platforms;
 use super::stdout::print_result;
 use super::{destination, interrupt, progress, render};
 use crate::build::{Target, TargetPlace, Transports, check_copy, pushed_tag};
 use crate::environment::Environment;
 use crate::events::{Event, Observer};
-use crate::model::{ImageName, Platform, Reference, Repository, Root, Selector, Tag};
+use crate::model::{ImageName, Reference, Repository, Root, Selector, Tag};
 use crate::store::{ReadEntry, Source, list_entries, read_listed, select_platforms};
 use crate::transfer;
 
@@ -25,7 +25,7 @@ pub async fn push(arguments: &PushArguments, output: &OutputArguments, environme
     });
     let references: Vec<Reference> = references.collect::<Result<_, Failure>>()?;
     let source = parse_image(&arguments.source, environment)?;
-    let observer = progress::observer(output.progress, output.verbose > 0);
+    let observer = progress::observer(output);
     let pushed: Vec<&str> = references
         .iter()
         .map(|reference| reference.repository.registry())
@@ -57,14 +57,9 @@ pub async fn push(arguments: &PushArguments, output: &OutputArguments, environme
 pub async fn copy(arguments: &CopyArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let target = destination::resolve_archive(parse_target(&arguments.target, environment)?)?;
     let source = parse_image(&arguments.source, environment)?;
-    let observer = progress::observer(output.progress, output.verbose > 0);
-    let login: Vec<&str> = match (&target, &source) {
-        (ImageName::Registry(reference), _) | (_, ImageName::Registry(reference)) => {
-            vec![reference.repository.registry()]
-        }
-        _ => Vec::new(),
-    };
-    let transports = environment.transports(&arguments.registry, &login, &observer)?;
+    let observer = progress::observer(output);
+    let login = login_registry(&target).or(login_registry(&source));
+    let transports = environment.transports(&arguments.registry, login.as_slice(), &observer)?;
     let _traffic = progress::TrafficAtEnd::of(&transports, &observer);
     if let ImageName::Registry(reference) = &target {
         transports.expect(&[Target::registry(reference.repository.clone(), Vec::new())]);
@@ -117,10 +112,8 @@ impl Opened {
         platforms: &[String],
         observer: &Arc<dyn Observer>,
     ) -> Result<Self, Failure> {
-        let platforms = platforms.iter().map(|text| parse_platform(text));
-        let platforms: Vec<Platform> = platforms.collect::<Result<_, _>>()?;
-        let (source, selector) = transports.source(&name).await?;
-        let mut root = resolve(source.as_ref(), &selector, &name, observer).await?;
+        let platforms = parse_platforms(platforms)?;
+        let (source, mut root) = open(transports, &name, observer).await?;
         if !platforms.is_empty() {
             root = select_platforms(source.as_ref(), &root, &platforms).await?;
         }

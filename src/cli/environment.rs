@@ -11,7 +11,7 @@ use super::stderr;
 use crate::build::Transports;
 use crate::environment::Environment;
 use crate::events::{Event, Observer};
-use crate::model::{Repository, escape};
+use crate::model::{Repository, escape, escape_path};
 use crate::registry::{Client, Login, RegistryOptions, Secret};
 use crate::spec::Inputs;
 
@@ -125,7 +125,7 @@ pub fn take_too_large_files_as_errors() {
 fn check_auth_file(file: Option<&Path>) -> Result<(), Failure> {
     match file {
         Some(file) if matches!(file.try_exists(), Ok(false)) => {
-            let shown = escape(file.as_os_str().as_encoded_bytes());
+            let shown = escape_path(file);
             Err(Failure::usage(
                 &format!("--authfile {shown}: no such file"),
                 &format!("name another file, or create it with `ocitect login REGISTRY --authfile {shown}`"),

@@ -2,18 +2,21 @@
 
 use std::sync::Arc;
 
+use super::arguments::RegistryArguments;
 use super::failure::Failure;
 use super::local_names;
+use super::progress::TrafficAtEnd;
+use crate::build::Transports;
 use crate::environment::Environment;
 use crate::events::{Item, Observer, Task, Work};
-use crate::model::{Diagnostic as _, ImageName, Reference, ReferenceError, Root, Selector, target_help};
+use crate::model::{Diagnostic as _, ImageName, Reference, ReferenceError, Root, target_help};
 use crate::store::{Source, StoreError};
 
 /// Returns the registry that a password from the command line is for, if an image is only read.
-pub fn login_registry(name: &ImageName) -> Vec<&str> {
+pub fn login_registry(name: &ImageName) -> Option<&str> {
     match name {
-        ImageName::Registry(reference) => vec![reference.repository.registry()],
-        _ => Vec::new(),
+        ImageName::Registry(reference) => Some(reference.repository.registry()),
+        _ => None,
     }
 }
 
@@ -61,13 +64,49 @@ pub fn parse_pushed(text: &str) -> Result<Reference, Failure> {
     })
 }
 
-/// Resolves a name at its source, and reports progress meanwhile.
-pub async fn resolve(
-    source: &dyn Source,
-    selector: &Selector,
+/// An image that a command reads.
+pub struct NamedImage {
+    pub name: ImageName,
+    pub source: Arc<dyn Source>,
+    pub root: Root,
+    pub transports: Transports,
+    _traffic: TrafficAtEnd,
+}
+
+impl NamedImage {
+    /// Connects to the source of an image, and resolves the name there. The traffic is reported when the image is
+    /// dropped.
+    pub async fn open(
+        name: ImageName,
+        registry: &RegistryArguments,
+        is_offline: bool,
+        environment: &Environment,
+        observer: &Arc<dyn Observer>,
+    ) -> Result<Self, Failure> {
+        let mut transports = environment.transports(registry, login_registry(&name).as_slice(), observer)?;
+        let _traffic = TrafficAtEnd::of(&transports, observer);
+        if is_offline {
+            transports = transports.offline();
+        }
+        let (source, root) = open(&transports, &name, observer).await?;
+        Ok(Self {
+            name,
+            source,
+            root,
+            transports,
+            _traffic,
+        })
+    }
+}
+
+/// Opens the source of an image and resolves the name there. Reports progress meanwhile.
+pub async fn open(
+    transports: &Transports,
     name: &ImageName,
     observer: &Arc<dyn Observer>,
-) -> Result<Root, StoreError> {
+) -> Result<(Arc<dyn Source>, Root), StoreError> {
+    let (source, selector) = transports.source(name).await?;
     let _task = Task::start(observer, Work::new("resolving", Item::new(name.to_string())), None);
-    source.resolve(selector).await
+    let root = source.resolve(&selector).await?;
+    Ok((source, root))
 }

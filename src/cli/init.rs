@@ -10,14 +10,14 @@ use super::{check, progress};
 use crate::environment::Environment;
 use crate::events::{Event, Observer};
 use crate::import::{Proposal, propose};
-use crate::model::{Platform, escape};
+use crate::model::{Platform, escape_path};
 use crate::spec::{DEFAULT_NAME, Inputs, Spec};
 use crate::store::output::write_new;
 
 /// Writes a spec for a project, prints what it needs, and checks it if nothing is missing. Findings of the check are
 /// printed and are not a failure: the spec is written.
 pub async fn run(arguments: &InitArguments, output: &OutputArguments, environment: &Environment) -> Done {
-    let observer = progress::observer(output.progress, output.verbose > 0);
+    let observer = progress::observer(output);
     let path = arguments.directory.join(DEFAULT_NAME);
     refuse_existing(&path)?;
     let proposal = propose(&arguments.directory)?;
@@ -49,7 +49,10 @@ pub async fn run(arguments: &InitArguments, output: &OutputArguments, environmen
         }
         Err(failure) => {
             observer.event(Event::Warning(format!("the check failed: {}", failure.summary())));
-            note(&observer, format!("next: edit {}, then run `{command}`", shown(&path)));
+            note(
+                &observer,
+                format!("next: edit {}, then run `{command}`", escape_path(&path)),
+            );
         }
     }
     Ok(())
@@ -60,7 +63,7 @@ fn refuse_existing(path: &Path) -> Done {
     if fs::symlink_metadata(path).is_err() {
         return Ok(());
     }
-    let message = format!("{} already exists", shown(path));
+    let message = format!("{} already exists", escape_path(path));
     Err(Failure::usage(
         &message,
         "edit it, or remove it first; `ocitect check` checks it",
@@ -91,7 +94,7 @@ fn report(proposal: &Proposal, spec: &Spec, observer: &Arc<dyn Observer>) {
     let platforms: Vec<String> = spec.platforms().iter().map(Platform::to_string).collect();
     note(
         observer,
-        format!("wrote {} for {}", shown(spec.path()), platforms.join(", ")),
+        format!("wrote {} for {}", escape_path(spec.path()), platforms.join(", ")),
     );
     for line in &proposal.notes {
         note(observer, line.clone());
@@ -110,9 +113,5 @@ fn command(name: &str, directory: &Path) -> String {
     if directory == Path::new(".") {
         return format!("ocitect {name}");
     }
-    format!("ocitect {name} {}", shown(directory))
-}
-
-fn shown(path: &Path) -> String {
-    escape(path.as_os_str().as_encoded_bytes())
+    format!("ocitect {name} {}", escape_path(directory))
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::arguments::{InspectArguments, OutputArguments};
 use super::failure::{Done, Failure};
-use super::image_names::{login_registry, parse_image, resolve};
+use super::image_names::{NamedImage, parse_image};
 use super::platforms::{parse_platform, skipped_json};
 use super::progress;
 use super::stdout::{print, print_json};
@@ -14,27 +14,26 @@ use crate::store::{Entries, ReadEntry, SkippedEntry, Source, list_entries, read_
 
 /// Prints an image: its root, and each platform's config and layers.
 pub async fn run(arguments: &InspectArguments, output: &OutputArguments, environment: &Environment) -> Done {
-    let observer = progress::observer(output.progress, output.verbose > 0);
+    let observer = progress::observer(output);
     let name = parse_image(&arguments.image, environment)?;
-    let transports = environment.transports(&arguments.registry, &login_registry(&name), &observer)?;
-    let _traffic = progress::TrafficAtEnd::of(&transports, &observer);
-    let (source, selector) = transports.source(&name).await?;
-    let root = resolve(source.as_ref(), &selector, &name, &observer).await?;
+    let image = NamedImage::open(name, &arguments.registry, false, environment, &observer).await?;
+    let source = image.source.as_ref();
+    let root = &image.root;
     let shown = match &arguments.platform {
         Some(platform) => {
             let platform = parse_platform(platform)?;
-            let image = select_platform(source.as_ref(), &root, &platform).await?.image;
+            let image = select_platform(source, root, &platform).await?.image;
             Shown {
                 images: vec![ShownImage { image, listed: None }],
                 skipped: Vec::new(),
             }
         }
-        None => all_images(source.as_ref(), &root).await?,
+        None => all_images(source, root).await?,
     };
     if arguments.json {
-        return print_json(&to_json(&name, &root, &shown));
+        return print_json(&to_json(&image.name, root, &shown));
     }
-    print(to_text(&name, &root, &shown).as_bytes())
+    print(to_text(&image.name, root, &shown).as_bytes())
 }
 
 /// The contents to print.
@@ -166,13 +165,14 @@ fn image_lines(shown: &ShownImage, lines: &mut Vec<String>) {
     let image = &shown.image;
     let config = image.config().value();
     lines.push(shown.platform().to_string());
+    let mut add = |name: &str, value: &str| lines.push(field(name, value));
     if let Some(stated) = shown.contradiction() {
-        lines.push(field("warning", &format!("its config says {stated}")));
+        add("warning", &format!("its config says {stated}"));
     }
-    lines.push(field("digest", &image.manifest().descriptor().digest.to_string()));
-    lines.push(field("size", &size_text(image.size_bytes())));
+    add("digest", &image.manifest().descriptor().digest.to_string());
+    add("size", &size_text(image.size_bytes()));
     if let Some(created) = config.fields().get("created").and_then(Value::as_str) {
-        lines.push(field("created", &escape(created.as_bytes())));
+        add("created", &escape(created.as_bytes()));
     }
     let execution = config.execution();
     for (label, key) in [
@@ -183,34 +183,31 @@ fn image_lines(shown: &ShownImage, lines: &mut Vec<String>) {
         ("health", "Healthcheck"),
     ] {
         if let Some(value) = execution.get(key).filter(|value| !is_empty(value)) {
-            lines.push(field(label, &one_line(value)));
+            add(label, &one_line(value));
         }
     }
     for (label, key) in [("ports", "ExposedPorts"), ("volumes", "Volumes")] {
         if let Some(Value::Object(table)) = execution.get(key).filter(|value| !is_empty(value)) {
             let names: Vec<String> = table.keys().map(|name| escape(name.as_bytes())).collect();
-            lines.push(field(label, &names.join(", ")));
+            add(label, &names.join(", "));
         }
     }
     for (name, value) in config.env() {
-        lines.push(field(
+        add(
             "env",
             &format!("{}={}", escape(name.as_bytes()), escape(value.as_bytes())),
-        ));
+        );
     }
     if let Some(Value::Object(labels)) = execution.get("Labels") {
         for (name, value) in labels {
-            lines.push(field(
-                "label",
-                &format!("{}={}", escape(name.as_bytes()), one_line(value)),
-            ));
+            add("label", &format!("{}={}", escape(name.as_bytes()), one_line(value)));
         }
     }
     for (layer, _) in image.layers() {
-        lines.push(field(
+        add(
             "layer",
             &format!("{}  {:>9}", layer.digest, size_text(layer.size_bytes)),
-        ));
+        );
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::archive::{ArchiveKind, kind_of};
-use crate::model::escape;
+use crate::model::{escape, escape_path};
 use crate::store::LAYOUT_MARKER_NAME;
 
 /// File name extensions of archives.
@@ -11,7 +11,7 @@ const ARCHIVE_SUFFIXES: [&str; 6] = [".tar", ".tar.gz", ".tgz", ".tar.zst", ".tz
 
 /// Returns the kind and the name of the image at a path, if there is one.
 pub fn image_at(path: &Path) -> Option<(&'static str, String)> {
-    let shown = escape(path.as_os_str().as_encoded_bytes());
+    let shown = escape_path(path);
     if path.is_dir() {
         if path.join(LAYOUT_MARKER_NAME).is_file() {
             return Some(("an OCI layout", format!("name it oci:{shown}")));

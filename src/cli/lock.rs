@@ -1,5 +1,6 @@
 //! `ocitect lock`, `update` and `outdated`: the pinned images of a spec.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,25 +8,25 @@ use serde_json::json;
 
 use super::arguments::{LockArguments, OutdatedArguments, OutputArguments, RegistryArguments, UpdateArguments};
 use super::failure::{Done, Failure};
+use super::progress::TrafficAtEnd;
 use super::stdout::{print, print_json};
 use super::{lock_text, members, progress};
 use crate::build::{self, LockChange, Transports};
 use crate::environment::Environment;
 use crate::events::{Event, Observer};
 use crate::lock::Lock;
-use crate::model::{ImageName, escape};
+use crate::model::{ImageName, escape, escape_path};
 use crate::spec::Spec;
 
 /// Updates the lockfile of a spec, or prints it.
 pub async fn lock(arguments: &LockArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let loaded = members::load_all(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
     let specs: Vec<&Spec> = loaded.iter().collect();
-    let observer = progress::observer(output.progress, output.verbose > 0);
+    let observer = progress::observer(output);
     if arguments.show {
         return show(&lock_path(&specs), arguments.json, &observer);
     }
-    let transports = transports(&specs, environment, &arguments.registry, &observer)?;
-    let _traffic = progress::TrafficAtEnd::of(&transports, &observer);
+    let (transports, _traffic) = transports(&specs, environment, &arguments.registry, &observer)?;
     let options = environment.build_options(None)?;
     let change = build::complete_lock(&specs, &options, &transports, &observer).await?;
     print_change(&change, &observer);
@@ -33,7 +34,7 @@ pub async fn lock(arguments: &LockArguments, output: &OutputArguments, environme
 }
 
 fn print_change(change: &LockChange, observer: &Arc<dyn Observer>) {
-    let path = escape(change.path.as_os_str().as_encoded_bytes());
+    let path = escape_path(&change.path);
     let note = |text: String| observer.event(Event::Note(text));
     for (name, platform) in &change.added {
         note(format!("pinned {} for {platform}", escape(name.as_bytes())));
@@ -56,7 +57,7 @@ fn print_change(change: &LockChange, observer: &Arc<dyn Observer>) {
 
 fn show(path: &Path, as_json: bool, observer: &Arc<dyn Observer>) -> Done {
     let Some(loaded) = Lock::load(path)? else {
-        let path = escape(path.as_os_str().as_encoded_bytes());
+        let path = escape_path(path);
         return Err(Failure::not_found(
             &format!("lockfile {path} does not exist"),
             "run `ocitect lock` to create it",
@@ -77,14 +78,13 @@ pub async fn update(arguments: &UpdateArguments, output: &OutputArguments, envir
     check_is_spec(&arguments.spec)?;
     let loaded = members::load_all(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
     let specs: Vec<&Spec> = loaded.iter().collect();
-    let observer = progress::observer(output.progress, output.verbose > 0);
-    let transports = transports(&specs, environment, &arguments.registry, &observer)?;
-    let _traffic = progress::TrafficAtEnd::of(&transports, &observer);
+    let observer = progress::observer(output);
+    let (transports, _traffic) = transports(&specs, environment, &arguments.registry, &observer)?;
     let options = environment.build_options(None)?;
     let changes = build::update_lock(&specs, &arguments.image, &options, &transports, &observer).await?;
     if arguments.json {
         let images: Vec<_> = changes.iter().map(build::ImageChange::to_json).collect();
-        return print_json(&json!({ "lock": shown(&lock_path(&specs)), "images": images }));
+        return print_json(&json!({ "lock": escape_path(&lock_path(&specs)), "images": images }));
     }
     print(lock_text::changes(&changes).as_bytes())
 }
@@ -96,7 +96,7 @@ fn check_is_spec(path: &Path) -> Done {
     if looks_like_path {
         return Ok(());
     }
-    let name = shown(path);
+    let name = escape_path(path);
     Err(Failure::usage(
         &format!("there is no spec {name}: no such file or directory"),
         &format!("to update the image {name} only, write `ocitect update --image {name}`"),
@@ -105,14 +105,13 @@ fn check_is_spec(path: &Path) -> Done {
 
 /// Prints which pins would move, and fails if one would.
 pub async fn outdated(arguments: &OutdatedArguments, output: &OutputArguments, environment: &Environment) -> Done {
-    let observer = progress::observer(output.progress, output.verbose > 0);
+    let observer = progress::observer(output);
     let loaded = members::load_all(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
     let specs: Vec<&Spec> = loaded.iter().collect();
-    let transports = transports(&specs, environment, &arguments.registry, &observer)?;
-    let _traffic = progress::TrafficAtEnd::of(&transports, &observer);
+    let (transports, _traffic) = transports(&specs, environment, &arguments.registry, &observer)?;
     let names = build::outdated(&specs, &transports).await?;
     if arguments.json {
-        print_json(&json!({ "lock": shown(&lock_path(&specs)), "images": lock_text::names_json(&names) }))?
+        print_json(&json!({ "lock": escape_path(&lock_path(&specs)), "images": lock_text::names_json(&names) }))?
     } else {
         print(lock_text::names(&names).as_bytes())?
     }
@@ -125,7 +124,7 @@ pub async fn outdated(arguments: &OutdatedArguments, output: &OutputArguments, e
         _ => Err(Failure::gate(
             &format!(
                 "{} is outdated: {moved} of {} images changed or are not pinned",
-                shown(&lock_path(&specs)),
+                escape_path(&lock_path(&specs)),
                 names.len()
             ),
             "run `ocitect update` to update the pins, or `ocitect lock` to add missing ones",
@@ -138,30 +137,26 @@ fn lock_path(specs: &[&Spec]) -> PathBuf {
     specs.first().map(|spec| spec.lock_path()).unwrap_or_default()
 }
 
-fn shown(path: &Path) -> String {
-    escape(path.as_os_str().as_encoded_bytes())
-}
-
-/// Returns the access to images. A password from the command line is used for the registries of the spec's images.
+/// Returns the access to images, and the report of its traffic. A password from the command line is used for the registries of the spec's images.
 fn transports(
     specs: &[&Spec],
     environment: &Environment,
     arguments: &RegistryArguments,
     observer: &Arc<dyn Observer>,
-) -> Result<Transports, Failure> {
-    let mut registries = Vec::new();
+) -> Result<(Transports, TrafficAtEnd), Failure> {
+    let mut registries = BTreeSet::new();
     for (spec, platform) in specs
         .iter()
         .flat_map(|spec| spec.platforms().iter().map(move |platform| (spec, platform)))
     {
         for image in spec.platform(platform)?.images() {
             if let ImageName::Registry(reference) = image.name {
-                registries.push(reference.repository.registry().to_owned());
+                registries.insert(reference.repository.registry().to_owned());
             }
         }
     }
-    registries.sort();
-    registries.dedup();
     let registries: Vec<&str> = registries.iter().map(String::as_str).collect();
-    environment.transports(arguments, &registries, observer)
+    let transports = environment.transports(arguments, &registries, observer)?;
+    let traffic = TrafficAtEnd::of(&transports, observer);
+    Ok((transports, traffic))
 }

@@ -7,7 +7,7 @@ use super::failure::{Done, Failure};
 use super::terminal::Terminal;
 use super::{interrupt, progress};
 use crate::environment::Environment;
-use crate::model::escape;
+use crate::model::{escape, escape_path};
 use crate::registry::{Client, Login, remove_login, store_login};
 
 /// Checks credentials at the registry, and stores them if they are accepted.
@@ -93,7 +93,7 @@ pub async fn logout(arguments: &LogoutArguments, output: &OutputArguments, envir
         progress::note(output.progress, &format!("logged out of {registry}"));
         return Ok(());
     }
-    let file = escape(file.as_os_str().as_encoded_bytes());
+    let file = escape_path(&file);
     Err(Failure::not_found(
         &format!("{file} contains no credentials for {registry}"),
         "use `--authfile` to name another file",

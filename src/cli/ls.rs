@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::arguments::{LsArguments, OutputArguments};
 use super::failure::{Done, Failure};
-use super::image_names::{login_registry, parse_image, resolve};
+use super::image_names::{NamedImage, parse_image};
 use super::platforms::parse_platform;
 use super::progress;
 use super::stdout::print;
@@ -21,22 +21,19 @@ pub async fn run(arguments: &LsArguments, output: &OutputArguments, environment:
     let name = parse_image(&arguments.image, environment)?;
     let asked = EntryPath::new(arguments.path.as_bytes())
         .map_err(|error| Failure::usage(&error.to_string(), "give an absolute path in the image"))?;
-    let observer = progress::observer(output.progress, output.verbose > 0);
-    let transports = environment.transports(&arguments.registry, &login_registry(&name), &observer)?;
-    let _traffic = progress::TrafficAtEnd::of(&transports, &observer);
-    let (source, selector) = transports.source(&name).await?;
-    let root = resolve(source.as_ref(), &selector, &name, &observer).await?;
+    let observer = progress::observer(output);
+    let image = NamedImage::open(name, &arguments.registry, false, environment, &observer).await?;
     let platform = match &arguments.platform {
         Some(platform) => Some(parse_platform(platform)?),
-        None => default_platform(source.as_ref(), &root).await?,
+        None => default_platform(image.source.as_ref(), &image.root).await?,
     };
     let options = environment.build_options(None)?;
     let facts = image_facts(
-        &name,
-        source,
-        &root,
+        &image.name,
+        image.source,
+        &image.root,
         platform.as_ref(),
-        &transports,
+        &image.transports,
         &options,
         &observer,
     )
@@ -64,7 +61,7 @@ pub async fn run(arguments: &LsArguments, output: &OutputArguments, environment:
     }
     if lines.is_empty() && !at.is_root() {
         return Err(Failure::not_found(
-            &format!("{name} does not contain {asked}"),
+            &format!("{} does not contain {asked}", image.name),
             "run `ocitect ls IMAGE` to list all paths",
         ));
     }

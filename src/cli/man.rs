@@ -8,7 +8,7 @@ use super::arguments::Arguments;
 use super::choices::Progress;
 use super::failure::{Done, Failure};
 use super::progress;
-use crate::model::escape;
+use crate::model::escape_path;
 use crate::store::output::{Access, write_output};
 
 /// The directory of the pages of commands. `man` searches it in the directories of its path.
@@ -23,7 +23,7 @@ pub fn write_pages(directory: &Path, progress: Progress) -> Done {
     for (name, page) in &pages {
         write_output(&directory.join(format!("{name}.1")), page, Access::Umask)?;
     }
-    let directory = escape(directory.as_os_str().as_encoded_bytes());
+    let directory = escape_path(&directory);
     progress::note(
         progress,
         &format!(

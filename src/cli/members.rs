@@ -6,7 +6,7 @@ use std::path::Path;
 use super::arguments::SelectionArguments;
 use super::failure::Failure;
 use crate::build::{BuildError, Member, OutputRequest, Outputs};
-use crate::model::{ImageName, Platform, Selector, escape};
+use crate::model::{ImageName, Platform, Selector, escape, escape_path};
 use crate::spec::{Inputs, Spec};
 use crate::workspace::{Found, Selection, Workspace, WorkspaceError, WorkspaceMember, find};
 
@@ -120,7 +120,7 @@ fn alone(
     inputs: &Inputs,
 ) -> Result<Vec<MemberOutputs>, Failure> {
     if let Some(option) = selection.first_option() {
-        let path = escape(path.as_os_str().as_encoded_bytes());
+        let path = escape_path(path);
         let help = selection.package.first().and_then(|text| platform_help(text));
         return Err(Failure::usage(
             &format!("{option} selects members of a workspace, and {path} belongs to none"),

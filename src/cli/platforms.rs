@@ -17,6 +17,11 @@ pub fn parse_platform(text: &str) -> Result<Platform, Failure> {
     })
 }
 
+/// Parses all requested platforms, like [`parse_platform`].
+pub fn parse_platforms(texts: &[String]) -> Result<Vec<Platform>, Failure> {
+    texts.iter().map(|text| parse_platform(text)).collect()
+}
+
 /// Returns a skipped entry of an index as JSON.
 pub fn skipped_json(entry: &SkippedEntry) -> serde_json::Value {
     let platform = entry.platform.as_ref().map(Platform::to_string);

@@ -1,10 +1,10 @@
 //! Errors of `files` entries and of the files that they name.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::archive::ArchiveError;
-use crate::model::{Diagnostic, EntryPathError, ErrorKind, escape, is_irregular};
+use crate::model::{Diagnostic, EntryPathError, ErrorKind, escape, escape_path, is_irregular};
 use crate::spec::Place;
 
 /// An error of listing the files of an entry.
@@ -87,7 +87,7 @@ pub enum FilesError {
         source: EntryPathError,
     },
     /// `unpack` is set for something that is not a regular file.
-    #[error("{place}: `unpack` needs an archive, but {} is {what}", shown(.path))]
+    #[error("{place}: `unpack` needs an archive, but {} is {what}", escape_path(.path))]
     UnpackOther {
         /// The place of the entry in the spec.
         place: Place,
@@ -97,7 +97,7 @@ pub enum FilesError {
         what: &'static str,
     },
     /// An archive cannot be unpacked.
-    #[error("{place}: cannot unpack {}", shown(.path))]
+    #[error("{place}: cannot unpack {}", escape_path(.path))]
     Archive {
         /// The place of the entry in the spec.
         place: Place,
@@ -107,7 +107,7 @@ pub enum FilesError {
         source: Box<ArchiveError>,
     },
     /// A member of an archive cannot be read.
-    #[error("cannot read from archive {}", shown(.path))]
+    #[error("cannot read from archive {}", escape_path(.path))]
     Member {
         /// The archive.
         path: PathBuf,
@@ -144,7 +144,7 @@ pub enum FilesError {
         pattern: String,
     },
     /// A directory or a symbolic link was replaced while it was listed.
-    #[error("{place}: {} was replaced while it was listed", shown(.path))]
+    #[error("{place}: {} was replaced while it was listed", escape_path(.path))]
     Replaced {
         /// The place of the entry in the spec.
         place: Place,
@@ -152,7 +152,7 @@ pub enum FilesError {
         path: PathBuf,
     },
     /// An output of this build would overwrite a file that would be packed.
-    #[error("{place}: {} is an output of this build and a file of `from`", shown(.path))]
+    #[error("{place}: {} is an output of this build and a file of `from`", escape_path(.path))]
     Overwritten {
         /// The place of the entry in the spec.
         place: Place,
@@ -160,7 +160,7 @@ pub enum FilesError {
         path: PathBuf,
     },
     /// `from` is inside an output of this build.
-    #[error("{place}: {} is an output of this build", shown(.path))]
+    #[error("{place}: {} is an output of this build", escape_path(.path))]
     Output {
         /// The place of the entry in the spec.
         place: Place,
@@ -176,7 +176,7 @@ pub enum FilesError {
         pattern: String,
     },
     /// An operation of the system failed.
-    #[error("{place}: cannot {action} {}", shown(.path))]
+    #[error("{place}: cannot {action} {}", escape_path(.path))]
     Io {
         /// The place of the entry in the spec.
         place: Place,
@@ -188,7 +188,7 @@ pub enum FilesError {
         source: io::Error,
     },
     /// The ignore file cannot be read.
-    #[error("cannot read ignore file {}", shown(.path))]
+    #[error("cannot read ignore file {}", escape_path(.path))]
     IgnoreFile {
         /// The file.
         path: PathBuf,
@@ -196,7 +196,7 @@ pub enum FilesError {
         source: io::Error,
     },
     /// A line of the ignore file is invalid.
-    #[error("{}:{line}: {reason}", shown(.path))]
+    #[error("{}:{line}: {reason}", escape_path(.path))]
     IgnoreLine {
         /// The file.
         path: PathBuf,
@@ -205,11 +205,6 @@ pub enum FilesError {
         /// What is wrong with it.
         reason: String,
     },
-}
-
-/// Returns a path as messages show it.
-pub(super) fn shown(path: &Path) -> String {
-    escape(path.as_os_str().as_encoded_bytes())
 }
 
 impl Diagnostic for FilesError {

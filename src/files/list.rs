@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::archive;
 use super::context::Context;
-use super::error::{FilesError, shown};
+use super::error::FilesError;
 use super::filter::{Filter, Kept, Selector, Verdict, settle};
 use super::handle::Status;
 use super::pattern::GlobPath;
@@ -13,7 +13,7 @@ use super::source::{self, Source};
 use super::target;
 use super::walk::{self, Walk};
 use super::xattr::Attributes;
-use crate::model::{Content, EntryKind, FileStamp, ListedItem, ListedRoot, Listing, capability};
+use crate::model::{Content, EntryKind, FileStamp, ListedItem, ListedRoot, Listing, capability, escape_path};
 use crate::spec::{FilesEntry, From};
 
 /// Lists the files that `entry` names on the disk; `entry.from` is a [`From::Disk`].
@@ -54,7 +54,7 @@ pub fn list(entry: &FilesEntry, context: &Context<'_>) -> Result<Listing, FilesE
                 }
                 None => Vec::new(),
             };
-            walk::entry_path(entry, &name, || shown(path))?;
+            walk::entry_path(entry, &name, || escape_path(path))?;
             Listing {
                 root: ListedRoot::File { name },
                 items,

@@ -6,9 +6,9 @@ use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use super::error::{FilesError, shown};
+use super::error::FilesError;
 use super::pattern::{self, GlobPath};
-use crate::model::{self, escape};
+use crate::model::{self, escape, escape_path};
 use crate::spec::FilesEntry;
 
 /// Number of names of a directory that a hint shows.
@@ -91,8 +91,8 @@ fn hint(path: &Path) -> String {
     if let Ok(target) = fs::read_link(path) {
         return format!(
             "{} is a symbolic link to {}, which does not exist",
-            shown(path),
-            shown(&target)
+            escape_path(path),
+            escape_path(&target)
         );
     }
     let nearest = path
@@ -101,11 +101,11 @@ fn hint(path: &Path) -> String {
         .find(|ancestor| ancestor.exists())
         .unwrap_or(Path::new("/"));
     let Ok(entries) = fs::read_dir(nearest) else {
-        return format!("{} is not a directory", shown(nearest));
+        return format!("{} is not a directory", escape_path(nearest));
     };
     let names: Vec<OsString> = entries.flatten().map(|entry| entry.file_name()).collect();
     if let Some(near) = near_path(path, nearest, &names) {
-        return format!("did you mean {}?", shown(near.strip_prefix(".").unwrap_or(&near)));
+        return format!("did you mean {}?", escape_path(near.strip_prefix(".").unwrap_or(&near)));
     }
     let mut names: Vec<String> = names.iter().map(|name| escape(name.as_encoded_bytes())).collect();
     names.sort();
@@ -116,7 +116,7 @@ fn hint(path: &Path) -> String {
     } else {
         format!("contains {}{more}", names.join(", "))
     };
-    format!("build it first, or correct the path; {} {found}", shown(nearest))
+    format!("build it first, or correct the path; {} {found}", escape_path(nearest))
 }
 
 /// Returns the existing path that was probably meant by `path`: in `directory`, its deepest part that exists, with one

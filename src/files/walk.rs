@@ -21,14 +21,14 @@ use rustix::fs::FileType;
 pub(super) use leaf::{OWNER_EXECUTES, entry_path, single};
 
 use super::context::Context;
-use super::error::{FilesError, shown};
+use super::error::FilesError;
 use super::filter::{Filter, Kept};
 use super::handle::{self, Root, Status};
 use super::ignore_rules::IgnoreState;
 use super::output_detection;
 use super::pattern::{GlobPath, Positions};
 use super::xattr::Attributes;
-use crate::model::{EntryKind, ListedItem};
+use crate::model::{EntryKind, ListedItem, escape_path};
 use crate::spec::FilesEntry;
 use directory::Directory;
 use found::{Failure, Found, Part};
@@ -336,7 +336,7 @@ impl<'w, 'a> Visit<'w, 'a> {
         executable: bool,
         attributes: io::Result<BTreeMap<Vec<u8>, Vec<u8>>>,
     ) -> Result<ListedItem, FilesError> {
-        let below = entry_path(self.walk.entry, below, || shown(path))?;
+        let below = entry_path(self.walk.entry, below, || escape_path(path))?;
         let xattrs = attributes.map_err(|source| {
             if handle::is_replaced(&source) {
                 self.walk.changed(path)
@@ -345,7 +345,7 @@ impl<'w, 'a> Visit<'w, 'a> {
             }
         })?;
         // The content of a file includes its path already.
-        let origin = (!matches!(kind, EntryKind::File { .. })).then(|| shown(path));
+        let origin = (!matches!(kind, EntryKind::File { .. })).then(|| escape_path(path));
         Ok(ListedItem {
             path: below,
             kind,

@@ -3,13 +3,13 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::model::{Diagnostic, ErrorKind, escape};
+use crate::model::{Diagnostic, ErrorKind, escape_path};
 
 /// A directory that no spec can be written for.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// It cannot be read.
-    #[error("cannot read the directory {}", escape(.path.as_os_str().as_encoded_bytes()))]
+    #[error("cannot read the directory {}", escape_path(.path))]
     Read {
         /// The directory.
         path: PathBuf,
@@ -18,7 +18,7 @@ pub enum ImportError {
         cause: io::Error,
     },
     /// It is a file.
-    #[error("{} is not a directory", escape(.path.as_os_str().as_encoded_bytes()))]
+    #[error("{} is not a directory", escape_path(.path))]
     NotADirectory {
         /// The path.
         path: PathBuf,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::model::{Descriptor, Digest, MAX_MANIFEST_BYTES, Repository, Root, Tag, escape};
+use crate::model::{Descriptor, Digest, MAX_MANIFEST_BYTES, Repository, Root, Tag, escape, escape_path};
 use crate::store::local::{self, TEMPORARY_PREFIX, TemporaryFile, open_regular, parent, read_small, sync_directory};
 use crate::store::{
     INDEX_NAME, LAYOUT_MARKER, LAYOUT_MARKER_NAME, LayoutIndex, MAX_MARKER_BYTES, StoreError, check_layout_marker,
@@ -58,18 +58,14 @@ impl Layout {
         if !path.exists() {
             return Err(StoreError::Missing { place: layout.place() });
         }
-        let help = if path.is_file() {
-            Some(format!(
-                "if it is an archive, write oci-archive:{0} or docker-archive:{0}",
-                layout.label()
-            ))
-        } else {
-            None
-        };
-        Err(layout.malformed(
-            format!("it is not an OCI layout: it has no file {LAYOUT_MARKER_NAME}"),
-            help,
-        ))
+        let error = layout.malformed(format!("it is not an OCI layout: it has no file {LAYOUT_MARKER_NAME}"));
+        if !path.is_file() {
+            return Err(error);
+        }
+        let label = layout.label();
+        Err(error.with_help(format!(
+            "if it is an archive, write oci-archive:{label} or docker-archive:{label}"
+        )))
     }
 
     /// Opens a layout for writing, which need not exist yet. Nothing is written: the first blob creates the directory.
@@ -93,8 +89,8 @@ impl Layout {
     /// Reads `index.json`. A layout without one, as a killed first writer leaves it, is [`StoreError::Malformed`].
     pub fn index(&self) -> Result<LayoutIndex, StoreError> {
         self.read_index()?.ok_or_else(|| {
-            let help = "write it again: it is incomplete".to_owned();
-            self.malformed(format!("it has no file {INDEX_NAME}"), Some(help))
+            self.malformed(format!("it has no file {INDEX_NAME}"))
+                .with_help("write it again: it is incomplete")
         })
     }
 
@@ -269,7 +265,7 @@ impl Layout {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-                return Err(self.malformed("it is not a directory".to_owned(), None));
+                return Err(self.malformed("it is not a directory"));
             }
             Err(cause) => return Err(failed(cause)),
         };
@@ -281,7 +277,7 @@ impl Layout {
                     "the directory is not an OCI layout, and it is not empty: it contains {}",
                     escape(name)
                 );
-                return Err(self.malformed(reason, Some("use an empty or new directory".to_owned())));
+                return Err(self.malformed(reason).with_help("use an empty or new directory"));
             }
         }
         Ok(())
@@ -292,15 +288,7 @@ impl Layout {
         let blobs = self.blobs();
         for path in [parent(&blobs), &blobs] {
             if fs::symlink_metadata(path).is_ok_and(|metadata| !metadata.is_dir()) {
-                let name = escape(path.as_os_str().as_encoded_bytes());
-                let is_link = path.is_symlink();
-                let what = if is_link {
-                    "a symbolic link, not a directory"
-                } else {
-                    "not a directory"
-                };
-                let help = is_link.then(|| local::LINK_HELP.to_owned());
-                return Err(self.malformed(format!("{name} is {what}"), help));
+                return Err(local::not_a("directory", path, &self.place()));
             }
         }
         Ok(())
@@ -315,15 +303,11 @@ impl Layout {
     }
 
     fn label(&self) -> String {
-        escape(self.path.as_os_str().as_encoded_bytes())
+        escape_path(&self.path)
     }
 
-    pub(super) fn malformed(&self, reason: String, help: Option<String>) -> StoreError {
-        StoreError::Malformed {
-            place: self.place(),
-            reason,
-            help,
-        }
+    pub(super) fn malformed(&self, reason: impl Into<String>) -> StoreError {
+        StoreError::malformed(self.place(), reason)
     }
 }
 

@@ -76,10 +76,8 @@ impl Layout {
     fn unknown_digest(&self, digest: &str) -> StoreError {
         let digest = escape(digest.as_bytes());
         let reason = format!("it lists {digest}, but only sha256 digests are supported");
-        self.malformed(
-            reason,
-            Some("remove this image from the index; nothing was deleted".to_owned()),
-        )
+        self.malformed(reason)
+            .with_help("remove this image from the index; nothing was deleted")
     }
 
     /// Returns the existing blobs with their sizes. A file with another name, and anything but a regular file, is not a
@@ -323,8 +321,9 @@ impl Reach<'_> {
     }
 
     fn refused(&self, reason: String) -> StoreError {
-        let help = "fix this image, or remove it from the index; nothing was deleted".to_owned();
-        self.layout.malformed(reason, Some(help))
+        self.layout
+            .malformed(reason)
+            .with_help("fix this image, or remove it from the index; nothing was deleted")
     }
 }
 

@@ -123,7 +123,7 @@ impl EntryKind {
             Self::File {
                 content: Content::Disk(file),
                 ..
-            } => super::escape(file.path.as_os_str().as_encoded_bytes()),
+            } => super::escape_path(&file.path),
             _ => String::new(),
         }
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::{Digest, escape};
+use super::{Digest, escape, escape_path};
 
 /// The registry of images that are never pushed.
 pub(super) const LOCAL_REGISTRY: &str = "localhost";
@@ -378,7 +378,7 @@ impl fmt::Display for ImageName {
             Self::OciArchive { path, selector } => ("oci-archive", path, selector),
             Self::DockerArchive { path, selector } => ("docker-archive", path, selector),
         };
-        write!(formatter, "{prefix}:{}", escape(path.as_os_str().as_encoded_bytes()))?;
+        write!(formatter, "{prefix}:{}", escape_path(path))?;
         match selector {
             Selector::Only => Ok(()),
             Selector::Tag(tag) => write!(formatter, ":{}", escape(tag.as_bytes())),

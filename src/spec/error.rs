@@ -12,13 +12,13 @@ use std::sync::Arc;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::Place;
-use crate::model::{Diagnostic, ErrorKind, Platform, escape, is_irregular};
+use crate::model::{Diagnostic, ErrorKind, Platform, escape, escape_path, is_irregular};
 
 /// An error of a spec.
 #[derive(Debug, thiserror::Error)]
 pub enum SpecError {
     /// The spec or an env-file cannot be read.
-    #[error("cannot read {}", show(.path))]
+    #[error("cannot read {}", escape_path(.path))]
     Read {
         /// The file.
         path: PathBuf,
@@ -27,7 +27,7 @@ pub enum SpecError {
         cause: io::Error,
     },
     /// The spec or an env-file is too large.
-    #[error("{} has more than {limit_bytes} bytes", show(.path))]
+    #[error("{} has more than {limit_bytes} bytes", escape_path(.path))]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -35,13 +35,13 @@ pub enum SpecError {
         limit_bytes: u64,
     },
     /// The spec or an env-file is not UTF-8.
-    #[error("{} is not UTF-8", show(.path))]
+    #[error("{} is not UTF-8", escape_path(.path))]
     NotUtf8 {
         /// The file.
         path: PathBuf,
     },
     /// A line of an env-file is invalid.
-    #[error("{}:{line}: {reason}", show(.path))]
+    #[error("{}:{line}: {reason}", escape_path(.path))]
     EnvFile {
         /// The file.
         path: PathBuf,
@@ -51,7 +51,7 @@ pub enum SpecError {
         reason: &'static str,
     },
     /// `--set` names a variable that `[vars]` does not have.
-    #[error("--set: {} has no variable \"{}\"", show(.path), escape(.name.as_bytes()))]
+    #[error("--set: {} has no variable \"{}\"", escape_path(.path), escape(.name.as_bytes()))]
     UnknownSet {
         /// The name.
         name: String,
@@ -61,7 +61,7 @@ pub enum SpecError {
         help: String,
     },
     /// The spec does not have the requested platform.
-    #[error("the spec {} does not have the platform {platform}", show(.path))]
+    #[error("the spec {} does not have the platform {platform}", escape_path(.path))]
     UnknownPlatform {
         /// The platform.
         platform: Platform,
@@ -141,7 +141,7 @@ impl Diagnostics {
         let file = self.source.file_at(&problem.span);
         let text = printable(file.text);
         let mut snippet = Snippet::source(text.as_str())
-            .path(show(file.path))
+            .path(escape_path(file.path))
             .annotation(AnnotationKind::Primary.span(file.inside(&problem.span)));
         let mut group = Group::with_title(Level::ERROR.primary_title(problem.message.as_str()));
         let mut elsewhere = None;
@@ -152,7 +152,11 @@ impl Diagnostics {
                 snippet = snippet.annotation(annotation);
             } else {
                 let text = printable(other.text);
-                elsewhere = Some(Snippet::source(text).path(show(other.path)).annotation(annotation));
+                elsewhere = Some(
+                    Snippet::source(text)
+                        .path(escape_path(other.path))
+                        .annotation(annotation),
+                );
             }
         }
         group = group.element(snippet);
@@ -348,8 +352,4 @@ fn printable(text: &str) -> String {
         _ => char::REPLACEMENT_CHARACTER,
     };
     text.chars().map(marked).collect()
-}
-
-fn show(path: &Path) -> String {
-    escape(path.as_os_str().as_encoded_bytes())
 }

@@ -1,32 +1,26 @@
 //! Reads the text files of a spec, and parses them.
 
-use std::io::Read as _;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::error::{Problem, SourceText, SpecError};
 use super::tree::Node;
 use super::{foreign, resolve, tree};
-use crate::model::{InputFile, Pipes};
+use crate::model::{Pipes, read_input};
 
 /// Greatest size of a spec, in bytes. A spec is written by hand; the limit keeps a wrong file out of memory.
 pub const MAX_SPEC_BYTES: u64 = 1024 * 1024;
 
 /// Reads a whole text file of at most `limit_bytes`.
 pub(super) fn read_bounded(path: &Path, limit_bytes: u64, pipes: Pipes) -> Result<String, SpecError> {
-    let failed = |cause| SpecError::Read {
-        path: path.to_owned(),
-        cause,
-    };
-    let file = InputFile::open(path, pipes).map_err(failed)?;
-    let mut bytes = Vec::new();
-    file.take(limit_bytes + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > limit_bytes {
-        return Err(SpecError::TooLarge {
-            path: path.to_owned(),
-            limit_bytes,
-        });
-    }
+    let bytes = read_input(path, pipes, limit_bytes).map_err(|cause| {
+        let path = path.to_owned();
+        match cause.kind() {
+            io::ErrorKind::FileTooLarge => SpecError::TooLarge { path, limit_bytes },
+            _ => SpecError::Read { path, cause },
+        }
+    })?;
     String::from_utf8(bytes).map_err(|_| SpecError::NotUtf8 { path: path.to_owned() })
 }
 

@@ -29,7 +29,7 @@ pub struct Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = crate::model::escape(self.file.as_os_str().as_encoded_bytes());
+        let file = crate::model::escape_path(&self.file);
         if self.line == 0 {
             return formatter.write_str(&file);
         }

@@ -243,12 +243,9 @@ pub fn check_listed(source: &dyn Source, listed: &ListedImage, image: &Image) ->
 
 fn too_much(source: &dyn Source, root: &Root) -> StoreError {
     let digest = root.descriptor().digest;
-    StoreError::Malformed {
-        place: source.describe(),
-        reason: format!(
-            "{digest} has more than {MAX_NESTED_INDEXES} indexes inside, or {MAX_CONFIGS_READ} entries without a \
-             platform, or nests deeper than {MAX_INDEX_DEPTH}"
-        ),
-        help: None,
-    }
+    let reason = format!(
+        "{digest} has more than {MAX_NESTED_INDEXES} indexes inside, or {MAX_CONFIGS_READ} entries without a \
+         platform, or nests deeper than {MAX_INDEX_DEPTH}"
+    );
+    StoreError::malformed(source.describe(), reason)
 }

@@ -40,20 +40,12 @@ pub fn check_layout_marker(bytes: &[u8], place: &str) -> Result<(), StoreError> 
         Some(version) => {
             let version = crate::model::escape(version.as_bytes());
             let reason = format!("unsupported layout version {version}: only 1.0.0 is supported");
-            Err(StoreError::Malformed {
-                place: place.to_owned(),
-                reason,
-                help: None,
-            })
+            Err(StoreError::malformed(place, reason))
         }
-        None => {
-            let reason = format!("{LAYOUT_MARKER_NAME} has no version");
-            Err(StoreError::Malformed {
-                place: place.to_owned(),
-                reason,
-                help: None,
-            })
-        }
+        None => Err(StoreError::malformed(
+            place,
+            format!("{LAYOUT_MARKER_NAME} has no version"),
+        )),
     }
 }
 
@@ -92,12 +84,10 @@ impl LayoutIndex {
         let is_index = index.media_type.as_ref().is_none_or(MediaType::is_index);
         let has = |name: &&str| index.other.get(*name).is_some_and(|field| !field.is_null());
         if !is_index || ["layers", "config", "fsLayers"].iter().any(has) {
-            let reason = format!("its {INDEX_NAME} is not an index");
-            return Err(StoreError::Malformed {
-                place: place.to_owned(),
-                reason,
-                help: None,
-            });
+            return Err(StoreError::malformed(
+                place,
+                format!("its {INDEX_NAME} is not an index"),
+            ));
         }
         Ok(Self { index })
     }

@@ -16,7 +16,7 @@ use tokio::io::AsyncReadExt as _;
 use super::error::StoreError;
 use super::source::Source;
 use super::verified::open;
-use crate::model::{Descriptor, Digest, Hasher};
+use crate::model::{Descriptor, Digest, Hasher, escape_path};
 
 /// Prefix of temporary files' names. No other file is ever removed.
 pub const TEMPORARY_PREFIX: &str = ".ocitect-tmp-";
@@ -126,22 +126,20 @@ pub fn open_regular(path: &Path, place: &str) -> Result<Option<File>, StoreError
 }
 
 /// Help for a layout with symbolic links, as Bazel's rules write them.
-pub const LINK_HELP: &str = "copy the layout without links (cp -rL LAYOUT COPY), and use the copy";
+const LINK_HELP: &str = "copy the layout without links (cp -rL LAYOUT COPY), and use the copy";
 
-/// Returns the error for something that is not a regular file, such as a symbolic link.
+/// Returns the error for something in `place` that is not a regular file, such as a symbolic link.
 pub fn irregular(path: &Path, place: &str) -> StoreError {
-    let name = crate::model::escape(path.as_os_str().as_encoded_bytes());
-    let is_link = path.is_symlink();
-    let what = if is_link {
-        "a symbolic link, not a regular file"
+    not_a("regular file", path, place)
+}
+
+/// Returns the error for something in `place` that is not a `kind`: another kind of file, or a symbolic link.
+pub fn not_a(kind: &str, path: &Path, place: &str) -> StoreError {
+    let name = escape_path(path);
+    if path.is_symlink() {
+        StoreError::malformed(place, format!("{name} is a symbolic link, not a {kind}")).with_help(LINK_HELP)
     } else {
-        "not a regular file"
-    };
-    let help = is_link.then(|| LINK_HELP.to_owned());
-    StoreError::Malformed {
-        place: place.to_owned(),
-        reason: format!("{name} is {what}"),
-        help,
+        StoreError::malformed(place, format!("{name} is not a {kind}"))
     }
 }
 
@@ -156,13 +154,8 @@ pub fn read_small(path: &Path, limit_bytes: u64, place: &str) -> Result<Option<V
         .read_to_end(&mut bytes)
         .map_err(|cause| StoreError::io("read", path, cause))?;
     if bytes.len() as u64 > limit_bytes {
-        let name = crate::model::escape(path.as_os_str().as_encoded_bytes());
-        let reason = format!("{name} has more than {limit_bytes} bytes");
-        return Err(StoreError::Malformed {
-            place: place.to_owned(),
-            reason,
-            help: None,
-        });
+        let reason = format!("{} has more than {limit_bytes} bytes", escape_path(path));
+        return Err(StoreError::malformed(place, reason));
     }
     Ok(Some(bytes))
 }

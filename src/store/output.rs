@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
 use super::local::{TemporaryFile, parent, remove_abandoned};
-use crate::model::escape;
+use crate::model::escape_path;
 
 /// Limit on symbolic links that are followed, as in Linux; more are a loop.
 const MAX_LINKS: usize = 40;
@@ -47,13 +47,7 @@ impl OutputKind {
         };
         match fs::metadata(&end) {
             Ok(metadata) if metadata.is_dir() => {
-                let reason = "it is a directory".to_owned();
-                let help = Some("give a file in it".to_owned());
-                Err(StoreError::Malformed {
-                    place: escape(path.as_os_str().as_bytes()),
-                    reason,
-                    help,
-                })
+                Err(StoreError::malformed(escape_path(path), "it is a directory").with_help("give a file in it"))
             }
             Ok(metadata) if !metadata.is_file() => Ok(Self::Stream),
             Ok(_) => fs::canonicalize(&end).map(Self::Replaced).map_err(failed),

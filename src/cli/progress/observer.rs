@@ -6,13 +6,18 @@ use std::sync::Arc;
 use super::bars::Bars;
 use super::json::JsonLines;
 use super::lines::{self, Lines};
+use crate::cli::arguments::OutputArguments;
 use crate::cli::choices::Progress;
 use crate::cli::interrupt;
 use crate::cli::stderr::eprintln_line;
 use crate::events::{Event, Observer};
 
-/// Returns the observer for the requested kind of progress.
-pub fn observer(progress: Progress, verbose: bool) -> Arc<dyn Observer> {
+/// Returns the observer for the requested output.
+pub fn observer(output: &OutputArguments) -> Arc<dyn Observer> {
+    observer_of(output.progress, output.verbose > 0)
+}
+
+fn observer_of(progress: Progress, verbose: bool) -> Arc<dyn Observer> {
     match progress {
         // Bars and log lines would overwrite each other.
         Progress::Auto if takes_bars() && !verbose => Arc::new(Noting(Bars::new())),
@@ -57,10 +62,10 @@ impl Observer for WarningsOnly {
 
 /// Prints a warning, which is not a failure.
 pub fn warn(progress: Progress, text: &str) {
-    observer(progress, false).event(Event::Warning(text.to_owned()));
+    observer_of(progress, false).event(Event::Warning(text.to_owned()));
 }
 
 /// Prints what a command without progress has done.
 pub fn note(progress: Progress, text: &str) {
-    observer(progress, false).event(Event::Note(text.to_owned()));
+    observer_of(progress, false).event(Event::Note(text.to_owned()));
 }

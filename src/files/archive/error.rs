@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::compress::CompressError;
-use crate::model::{Diagnostic, EntryPathError, ErrorKind, escape};
+use crate::model::{Diagnostic, EntryPathError, ErrorKind, escape, escape_path};
 
 /// An error of reading an archive. The wrapping error names the archive.
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +95,7 @@ pub enum ArchiveError {
         index: u64,
     },
     /// The decompressed copy cannot be written.
-    #[error("cannot write the decompressed archive to a temporary file in {}", escape(.directory.as_os_str().as_encoded_bytes()))]
+    #[error("cannot write the decompressed archive to a temporary file in {}", escape_path(.directory))]
     Spool {
         /// Its directory.
         directory: PathBuf,

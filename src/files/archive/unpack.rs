@@ -9,10 +9,9 @@ use super::error::{ArchiveError, Reason};
 use super::format::Format;
 use super::member::{Member, MemberKind};
 use crate::files::FilesError;
-use crate::files::error::shown;
 use crate::files::filter::{Filter, Kept, Selector, Verdict};
 use crate::files::walk::{OWNER_EXECUTES, entry_path};
-use crate::model::{Content, EntryKind, EntryPath, EntryPathError, FileStamp, ListedItem, escape};
+use crate::model::{Content, EntryKind, EntryPath, EntryPathError, FileStamp, ListedItem, escape, escape_path};
 use crate::spec::FilesEntry;
 
 /// The final entry at a path after the whole archive is unpacked.
@@ -218,7 +217,7 @@ impl Maker<'_> {
         standing: Standing,
         verdict: Verdict,
     ) -> Result<ListedItem, FilesError> {
-        let origin = format!("{}: {}", shown(&self.archive), escape(name));
+        let origin = format!("{}: {}", escape_path(&self.archive), escape(name));
         let path = entry_path(self.entry, path.as_bytes(), || origin.clone())?;
         let (kind, is_file) = match standing.kind {
             MemberKind::Directory => (EntryKind::Directory, false),

@@ -7,11 +7,10 @@ use std::path::Path;
 use rustix::fs::FileType;
 
 use super::super::FilesError;
-use super::super::error::shown;
 use super::super::filter::Verdict;
 use super::super::handle::{self, Status};
 use super::super::xattr::Attributes;
-use crate::model::{Content, DiskFile, EntryKind, EntryPath, ListedItem, WHITEOUT_PREFIX};
+use crate::model::{Content, DiskFile, EntryKind, EntryPath, ListedItem, WHITEOUT_PREFIX, escape_path};
 use crate::spec::FilesEntry;
 
 /// The bit of the owner's execute permission.
@@ -47,7 +46,7 @@ pub(in super::super) fn single(
         kept_mode: None,
         executable,
         xattrs,
-        origin: Some(shown(path)),
+        origin: Some(escape_path(path)),
     };
     Ok(verdict.applied(item))
 }
@@ -128,7 +127,7 @@ pub(super) fn kind(
     };
     Err(FilesError::Refused {
         place: entry.place.clone(),
-        origin: shown(path),
+        origin: escape_path(path),
         what,
     })
 }
