@@ -26,16 +26,15 @@ mod subject;
 #[cfg(test)]
 mod testing;
 
-use crate::model::{code, finding};
 use marks::Marks;
 use rules::Rule;
 
+pub use crate::model::code::{Code, Severity};
+pub use crate::model::finding::Finding;
 pub use abi::{Libc, architecture_of};
-pub use code::{Code, Severity};
 pub use coverage::{Coverage, gap};
 pub use evidence::{Evidence, Interest, MAX_WHOLE_BYTES, read_disk_evidence, read_evidence, read_stream_evidence};
 pub use execution::Execution;
-pub use finding::Finding;
 pub use following::{first_files, follow, may_be_followed};
 pub use jar::JarFacts;
 pub use javascript::{Load, Script, Surety, System};

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::code::Code;
+use super::Code;
+use super::Finding;
 use super::evidence::Evidence;
 use super::execution::Execution;
-use super::finding::Finding;
 use super::jar::JarFacts;
 use super::python_source::{Source, read_source};
 use super::rules;

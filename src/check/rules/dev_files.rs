@@ -63,9 +63,9 @@ fn finding(subject: &Subject, name: &str, kind: &Kind) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::code::Severity;
     use super::super::super::testing::{Image, Thing, path};
     use super::*;
+    use crate::check::Severity;
 
     fn with(paths: &[&str]) -> Vec<Finding> {
         let image = Image::new("linux/amd64");

@@ -128,9 +128,9 @@ fn has_python(subject: &Subject, home: &EntryPath) -> bool {
 mod tests {
     use serde_json::json;
 
-    use super::super::super::code::Severity;
     use super::super::super::testing::{Image, Thing, path};
     use super::*;
+    use crate::check::Severity;
 
     const SITE: &str = "app/.venv/lib/python3.11/site-packages";
 

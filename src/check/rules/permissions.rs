@@ -107,9 +107,9 @@ fn modes_finding(
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::code::Severity;
     use super::super::super::testing::{Image, Thing, path};
     use super::*;
+    use crate::check::Severity;
 
     fn modes(subject: &Subject, findings: &mut Vec<Finding>) {
         world_writable(subject, findings);

@@ -84,9 +84,9 @@ fn finding(subject: &Subject, below: Option<&str>, above: &str, mut files: Vec<&
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::code::Severity;
     use super::super::super::testing::{Image, Thing, path};
     use super::*;
+    use crate::check::Severity;
 
     fn shadowed_of(files: &[(&str, u64, Option<&str>, &str)]) -> Vec<Finding> {
         let mut subject = Image::new("linux/amd64").subject();

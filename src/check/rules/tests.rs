@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::super::code::Code;
+use super::super::Code;
 use super::super::testing::path;
 use super::*;
 

@@ -6,8 +6,8 @@ mod libraries;
 mod packages;
 mod parts;
 
-use crate::check::code::Code;
-use crate::check::finding::Finding;
+use crate::check::Code;
+use crate::check::Finding;
 use crate::check::testing::{Image, Thing, elf};
 use crate::elf::ElfFacts;
 

@@ -1,8 +1,8 @@
 use serde_json::json;
 
-use super::super::super::code::{Code, Severity};
-use super::super::super::finding::Finding;
+use super::super::super::Finding;
 use super::super::super::testing::{Image, Thing, path};
+use super::super::super::{Code, Severity};
 use super::links;
 
 fn image() -> Image {

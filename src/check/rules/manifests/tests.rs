@@ -1,8 +1,8 @@
 use serde_json::json;
 
-use super::super::super::code::Severity;
 use super::super::super::testing::{Image, Thing, path};
 use super::broken_json;
+use crate::check::Severity;
 
 const BROKEN: &str = "{\n  \"name\": \"a\",\n}\n";
 

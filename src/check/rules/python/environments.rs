@@ -186,7 +186,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::check::code::Severity;
+    use crate::check::Severity;
     use crate::check::testing::{Image, Thing};
 
     fn base(entrypoint: &[&str]) -> Image {

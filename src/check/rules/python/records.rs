@@ -92,7 +92,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::check::code::Severity;
+    use crate::check::Severity;
     use crate::check::testing::{Image, Thing, elf};
 
     const SITE: &str = "usr/lib/python3.11/site-packages";

@@ -189,7 +189,7 @@ fn no_module(setting: &Setting<'_>, tool: &str, module: &str, search: &Search) -
 mod tests {
     use serde_json::json;
 
-    use crate::check::code::Code;
+    use crate::check::Code;
     use crate::check::testing::{Image, Thing};
 
     fn image(entrypoint: &[&str]) -> Image {

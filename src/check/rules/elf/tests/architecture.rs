@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::{evidence, only, put, told};
-use crate::check::code::Code;
+use crate::check::Code;
 use crate::check::own_file::OwnFile;
 use crate::check::subject::Subject;
 use crate::check::testing::{Image, Thing, debian, elf, path};

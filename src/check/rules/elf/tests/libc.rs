@@ -1,7 +1,7 @@
 //! `missing-loader` and `wrong-libc`.
 
 use super::{GLIBC, MUSL, NOTHING, evidence, only, program, put, told};
-use crate::check::code::Code;
+use crate::check::Code;
 use crate::check::testing::{Image, Thing, alpine, debian, elf, path, shared_library};
 use crate::elf::ElfFacts;
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{MUSL, NOTHING, evidence, only, program, put, told};
-use crate::check::code::Code;
+use crate::check::Code;
 use crate::check::testing::{Image, Thing, alpine, debian, elf, path, shared_library};
 use crate::elf::{ElfFacts, VersionNeed};
 

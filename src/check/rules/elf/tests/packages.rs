@@ -1,7 +1,7 @@
 //! `missing-platform-package`.
 
 use super::{NOTHING, evidence, only, told};
-use crate::check::code::Code;
+use crate::check::Code;
 use crate::check::testing::{Image, Thing, alpine, debian, elf, path};
 use crate::elf::ElfFacts;
 

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::{only, program, put};
-use crate::check::code::{Code, Severity};
 use crate::check::testing::{Image, Thing, debian, elf, shared_library};
+use crate::check::{Code, Severity};
 use crate::elf::ElfFacts;
 
 const SITE: &str = "usr/lib/python3.11/site-packages";
