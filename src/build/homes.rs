@@ -2,7 +2,6 @@
 //! mounted into the other repositories.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -29,35 +28,33 @@ impl Homes {
     }
 
     /// Returns an image as a source whose blobs have their origin in the registry of `target`, where that is known.
-    pub fn seen_from(&self, image: &Arc<BuildOutput>, target: &Target) -> HomedImage {
-        let homes = match &target.place {
-            TargetPlace::Registry(repository) => self.of_registry(repository),
-            TargetPlace::Local(_) => BTreeMap::new(),
-        };
+    pub fn seen_from<'a>(&'a self, image: &'a BuildOutput, target: &'a Target) -> HomedImage<'a> {
         HomedImage {
-            image: image.clone(),
-            homes,
+            image,
+            homes: self,
+            target,
         }
     }
 
-    /// Returns the blobs of the registry that other repositories of it have.
-    fn of_registry(&self, repository: &Repository) -> BTreeMap<Digest, Repository> {
-        let known = self
-            .0
-            .iter()
-            .filter(|((registry, _), home)| registry == repository.registry() && *home != repository);
-        known.map(|((_, digest), home)| (*digest, home.clone())).collect()
+    /// Returns another repository of the target's registry that has a blob.
+    fn of(&self, descriptor: &Descriptor, target: &Target) -> Option<Repository> {
+        let TargetPlace::Registry(repository) = &target.place else {
+            return None;
+        };
+        let home = self.0.get(&(repository.registry().to_owned(), descriptor.digest))?;
+        (home != repository).then(|| home.clone())
     }
 }
 
 /// An image some of whose blobs are in other repositories of a registry.
-pub(super) struct HomedImage {
-    image: Arc<BuildOutput>,
-    homes: BTreeMap<Digest, Repository>,
+pub(super) struct HomedImage<'a> {
+    image: &'a BuildOutput,
+    homes: &'a Homes,
+    target: &'a Target,
 }
 
 #[async_trait]
-impl Source for HomedImage {
+impl Source for HomedImage<'_> {
     fn describe(&self) -> String {
         self.image.describe()
     }
@@ -75,7 +72,7 @@ impl Source for HomedImage {
     }
 
     fn origin(&self, descriptor: &Descriptor) -> Option<Repository> {
-        let home = self.homes.get(&descriptor.digest).cloned();
+        let home = self.homes.of(descriptor, self.target);
         home.or_else(|| self.image.origin(descriptor))
     }
 }

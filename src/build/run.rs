@@ -82,17 +82,17 @@ pub async fn build(
     let images: Vec<(Arc<BuildOutput>, Vec<PlatformReport>)> =
         packed.into_iter().map(|image| (image.output, image.reports)).collect();
     let written = write_all(members, &images, ahead, transports, observer).await?;
-    let report = |((member, (output, platforms)), targets): ((&Member<'_>, _), _)| {
-        let output: Arc<BuildOutput> = output;
-        BuildReport {
+    let mut reports = Vec::new();
+    for ((member, (output, platforms)), targets) in members.iter().zip(images).zip(written) {
+        reports.push(BuildReport {
             name: member.outputs.name.clone(),
             tags: member.outputs.tags.clone(),
             root: output.root().descriptor().clone(),
             platforms,
             targets,
-        }
-    };
-    Ok(members.iter().zip(images).zip(written).map(report).collect())
+        });
+    }
+    Ok(reports)
 }
 
 /// Returns `true` if layers may be uploaded before everything is packed: those of a single image that cannot be refused

@@ -1,18 +1,14 @@
 //! The images that a command is for: one spec, or selected members of a workspace.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use super::arguments::SelectionArguments;
 use super::failure::Failure;
-use crate::build::{BuildError, Member, OutputRequest, Outputs};
-use crate::model::{ImageName, Platform, Selector, escape, escape_path};
+use crate::build::{BuildError, DEFAULT_LAYOUT, Member, OutputRequest, Outputs};
+use crate::model::{ImageName, Platform, Repository, Selector, Tag, escape, escape_path};
 use crate::spec::{Inputs, Spec};
 use crate::workspace::{Found, Selection, Workspace, WorkspaceError, WorkspaceMember, find};
-
-/// The layout that a workspace is written to if neither its root file nor the command line names one, relative to the
-/// root file.
-const DEFAULT_LAYOUT: &str = "build/oci";
 
 /// One image that a command is for.
 pub struct MemberOutputs {
@@ -48,26 +44,30 @@ pub fn load(
         Found::Workspace(root) => (root, None),
         Found::Member { root, spec } => (root, Some(spec)),
     };
+    // Beside the root file: the current directory may be that of a member.
     let layout = root.layout().unwrap_or_else(|| root.directory().join(DEFAULT_LAYOUT));
     let workspace = Workspace::load(&root, inputs)?;
     let request = workspace_request(request, layout)?;
     let selected = workspace.select(&wanted(&workspace, only.as_deref(), selection)?);
     let selected = selected.map_err(|error| with_platform_help(error, selection))?;
-    let all = workspace.into_members();
-    let mut names: BTreeMap<String, String> = BTreeMap::new();
-    for member in all.iter().filter(|member| !selected.members.contains(&member.id)) {
-        let image = member.spec.image();
-        let full = |tag| Some((format!("{}:{tag}", image.name.as_ref()?), member.id.clone()));
-        names.extend(image.tags.iter().filter_map(full));
-    }
+    with_outputs(workspace.into_members(), &selected, &request)
+}
+
+/// Decides the outputs of the selected members and of those that they are based on. Others are left out.
+fn with_outputs(
+    all: Vec<WorkspaceMember>,
+    selected: &BTreeSet<String>,
+    request: &OutputRequest,
+) -> Result<Vec<MemberOutputs>, Failure> {
+    let mut names = names_of_others(&all, selected);
     let mut members = Vec::new();
     // Dependents first: they say for which platforms their bases are needed.
     let mut needed: BTreeMap<String, Vec<Platform>> = BTreeMap::new();
     for WorkspaceMember { id, spec } in all.into_iter().rev() {
-        let is_selected = selected.members.contains(&id);
+        let is_selected = selected.contains(&id);
         let outputs = match needed.get(&id) {
-            _ if is_selected => Outputs::decide(spec.image(), &request),
-            Some(platforms) => base_outputs(&spec, &request, platforms),
+            _ if is_selected => Outputs::decide(spec.image(), request),
+            Some(platforms) => base_outputs(&spec, request, platforms),
             None => continue,
         };
         let outputs = outputs.map_err(|error| Member::failed(&id, error))?;
@@ -76,21 +76,7 @@ pub fn load(
                 needed.entry(base.to_owned()).or_default().push(platform.clone());
             }
         }
-        for tag in outputs.tags.iter().filter(|_| is_selected) {
-            let name = outputs
-                .name
-                .as_ref()
-                .map(|name| format!("{name}:{tag}"))
-                .unwrap_or_default();
-            if let Some(other) = names.insert(name.clone(), id.clone()) {
-                return Err(WorkspaceError::SameName {
-                    name,
-                    first: id,
-                    second: other,
-                }
-                .into());
-            }
-        }
+        take_names(&mut names, &id, &outputs)?;
         members.push(MemberOutputs {
             id: Some(id),
             spec,
@@ -100,6 +86,34 @@ pub fn load(
     }
     members.reverse();
     Ok(members)
+}
+
+/// Returns the full names that belong to members which are not selected, each with its member.
+fn names_of_others(all: &[WorkspaceMember], selected: &BTreeSet<String>) -> BTreeMap<String, String> {
+    let others = all.iter().filter(|member| !selected.contains(&member.id));
+    let names = others.flat_map(|member| {
+        let image = member.spec.image();
+        full_names(image.name.as_ref(), &image.tags).map(|name| (name, member.id.clone()))
+    });
+    names.collect()
+}
+
+/// Notes the full names that a member is written under. With `-t`, two members may have one.
+fn take_names(names: &mut BTreeMap<String, String>, id: &str, outputs: &Outputs) -> Result<(), WorkspaceError> {
+    for name in full_names(outputs.name.as_ref(), &outputs.tags) {
+        if let Some(second) = names.insert(name.clone(), id.to_owned()) {
+            let first = id.to_owned();
+            return Err(WorkspaceError::SameName { name, first, second });
+        }
+    }
+    Ok(())
+}
+
+fn full_names<'a>(name: Option<&'a Repository>, tags: &'a [Tag]) -> impl Iterator<Item = String> + 'a {
+    let names = name
+        .into_iter()
+        .flat_map(move |name| tags.iter().map(move |tag| (name, tag)));
+    names.map(|(name, tag)| format!("{name}:{tag}"))
 }
 
 /// Loads the spec at `path`, or those of all members of its workspace, which have one lockfile.
@@ -167,7 +181,7 @@ fn wanted(workspace: &Workspace, only: Option<&Path>, arguments: &SelectionArgum
 }
 
 /// Refuses outputs that cannot hold several images, and names the layout if there is no other output.
-fn workspace_request(request: &OutputRequest, layout: std::path::PathBuf) -> Result<OutputRequest, Failure> {
+fn workspace_request(request: &OutputRequest, layout: PathBuf) -> Result<OutputRequest, Failure> {
     if let Some(name) = request.tags.iter().find(|tag| tag.contains(['/', ':', '@'])) {
         return Err(Failure::usage(
             &format!("-t {}: a workspace has several names", escape(name.as_bytes())),

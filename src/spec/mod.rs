@@ -42,4 +42,4 @@ pub use schema::{
     NameOrId, NamedImage, Owner, Ownership, Place, PlatformSpec, Remove, User,
 };
 pub use shape::schema;
-pub use spec_file::{DEFAULT_NAME, Inputs, Spec};
+pub use spec_file::{DEFAULT_NAME, Inputs, Spec, spec_path};

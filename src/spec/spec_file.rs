@@ -61,14 +61,19 @@ impl fmt::Debug for Spec {
     }
 }
 
+/// Returns the path of a spec: that of the [`DEFAULT_NAME`] in a directory, else the path itself.
+pub fn spec_path(path: &Path) -> PathBuf {
+    if path.is_dir() {
+        path.join(DEFAULT_NAME)
+    } else {
+        path.to_owned()
+    }
+}
+
 impl Spec {
     /// Loads a spec from a file, or from the [`DEFAULT_NAME`] in a directory.
     pub fn load(path: &Path, inputs: &Inputs) -> Result<Self, SpecError> {
-        let path = if path.is_dir() {
-            path.join(DEFAULT_NAME)
-        } else {
-            path.to_owned()
-        };
+        let path = spec_path(path);
         // Paths are relative to the spec's directory, and its lockfile is there too. A pipe has no directory.
         let text = read_bounded(&path, MAX_SPEC_BYTES, Pipes::Refused)?;
         Self::parse(&text, &path, inputs)
@@ -76,8 +81,8 @@ impl Spec {
 
     /// Parses the text of the spec at `path`. Env-files are read relative to it.
     pub fn parse(text: &str, path: &Path, inputs: &Inputs) -> Result<Self, SpecError> {
-        let source = SourceText::new(path, text);
-        let invalid = |problem| Arc::new(SourceText::new(path, text)).error(vec![problem]);
+        let source = Arc::new(SourceText::new(path, text));
+        let invalid = |problem| source.error(vec![problem]);
         let document = parsed(path, text)?;
         if let Some(matrix) = document.get("matrix") {
             return Err(invalid(
@@ -91,10 +96,9 @@ impl Spec {
                     .help("give the path of a member's spec"),
             ));
         }
-        let source = Arc::new(source);
         check_shape(&document, &source)?;
         let env_files = resolve::env_files(&document, directory_of(path)).map_err(invalid)?;
-        Self::of(source, document, env_files, inputs, path.with_extension("lock"))
+        Self::of(source.clone(), document, env_files, inputs, path.with_extension("lock"))
     }
 
     /// Loads the spec of a member of a workspace: one for each combination of its `[matrix]`, with the values of the

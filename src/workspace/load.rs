@@ -7,9 +7,9 @@ use super::error::WorkspaceError;
 use super::graph::order;
 use super::id::{cell_id, id_of};
 use super::member_files::member_files;
-use super::selection::{Selected, Selection};
+use super::selection::Selection;
 use crate::model::{Platform, nearest};
-use crate::spec::{DEFAULT_NAME, Inputs, Root, Spec};
+use crate::spec::{DEFAULT_NAME, Inputs, Root, Spec, spec_path};
 
 /// Greatest number of directories above a spec that are searched for a root file.
 const MAX_PARENTS: usize = 64;
@@ -45,17 +45,13 @@ pub enum Found {
     Alone,
 }
 
-/// Finds out whether a spec, or the one in a directory, is the root of a workspace, or belongs to one: to the nearest root file in a directory above
-/// it that lists it, whichever way leads to the spec.
+/// Finds out whether a spec, or the one in a directory, is the root of a workspace, or belongs to one: to the nearest root
+/// file in a directory above it that lists it, whichever way leads to the spec.
 ///
 /// # Errors
 /// Returns [`WorkspaceError`] if the file or a root file is invalid.
 pub fn find(spec: &Path) -> Result<Found, WorkspaceError> {
-    let spec = &if spec.is_dir() {
-        spec.join(DEFAULT_NAME)
-    } else {
-        spec.to_owned()
-    };
+    let spec = &spec_path(spec);
     let read = |cause: std::io::Error| WorkspaceError::Read {
         path: spec.to_owned(),
         reason: cause.to_string(),
@@ -65,7 +61,9 @@ pub fn find(spec: &Path) -> Result<Found, WorkspaceError> {
     }
     let absolute = std::path::absolute(spec).map_err(read)?;
     let real = std::fs::canonicalize(spec).map_err(read)?;
-    for directory in parents(&absolute).chain(parents(&real)) {
+    // Without links, both ways are one.
+    let other_way = parents(&real).filter(|_| real != absolute);
+    for directory in parents(&absolute).chain(other_way) {
         let path = directory.join(DEFAULT_NAME);
         let is_there = path != absolute && path != real && std::fs::symlink_metadata(&path).is_ok();
         if is_there
@@ -142,11 +140,11 @@ impl Workspace {
         self.members
     }
 
-    /// Selects members.
+    /// Returns the IDs of the members that are selected.
     ///
     /// # Errors
     /// Returns [`WorkspaceError`] for a pattern that matches nothing, and if nothing is selected.
-    pub fn select(&self, selection: &Selection) -> Result<Selected, WorkspaceError> {
+    pub fn select(&self, selection: &Selection) -> Result<BTreeSet<String>, WorkspaceError> {
         let specs: Vec<(&str, BTreeSet<String>)> = self
             .members
             .iter()

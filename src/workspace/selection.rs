@@ -19,22 +19,13 @@ pub struct Selection {
     pub with_dependents: bool,
 }
 
-/// The result of a selection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Selected {
-    /// The selected members.
-    pub members: BTreeSet<String>,
-    /// Members that are not selected, and that selected ones are based on.
-    pub bases: BTreeSet<String>,
-}
-
 impl Selection {
-    /// Selects among members, each with its bases.
+    /// Returns the IDs of the selected members, of members with their bases.
     ///
     /// # Errors
     /// Returns [`WorkspaceError::NoSuchMember`] for a pattern that matches nothing, and
     /// [`WorkspaceError::NothingSelected`].
-    pub(super) fn select(&self, bases: &BTreeMap<&str, BTreeSet<&str>>) -> Result<Selected, WorkspaceError> {
+    pub(super) fn select(&self, bases: &BTreeMap<&str, BTreeSet<&str>>) -> Result<BTreeSet<String>, WorkspaceError> {
         let matching = |patterns: &[String]| -> Result<BTreeSet<&str>, WorkspaceError> {
             let mut found = BTreeSet::new();
             for pattern in patterns {
@@ -65,19 +56,7 @@ impl Selection {
         if members.is_empty() {
             return Err(WorkspaceError::NothingSelected);
         }
-        let mut needed = BTreeSet::new();
-        let mut waiting: Vec<&str> = members.iter().copied().collect();
-        while let Some(id) = waiting.pop() {
-            for base in bases.get(id).into_iter().flatten() {
-                if !members.contains(base) && needed.insert((*base).to_owned()) {
-                    waiting.push(base);
-                }
-            }
-        }
-        Ok(Selected {
-            members: members.into_iter().map(str::to_owned).collect(),
-            bases: needed,
-        })
+        Ok(members.into_iter().map(str::to_owned).collect())
     }
 }
 
@@ -127,7 +106,7 @@ mod tests {
         ])
     }
 
-    fn select(packages: &[&str], exclude: &[&str], with_dependents: bool) -> Result<(String, String), WorkspaceError> {
+    fn select(packages: &[&str], exclude: &[&str], with_dependents: bool) -> Result<String, WorkspaceError> {
         let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
         let selection = Selection {
             packages: texts(packages),
@@ -135,30 +114,18 @@ mod tests {
             with_dependents,
         };
         let selected = selection.select(&members())?;
-        let text = |ids: BTreeSet<String>| ids.into_iter().collect::<Vec<_>>().join(" ");
-        Ok((text(selected.members), text(selected.bases)))
+        Ok(selected.into_iter().collect::<Vec<_>>().join(" "))
     }
 
     #[test]
-    fn patterns_select_and_bases_come_along() {
-        let found = |members: &str, bases: &str| (members.to_owned(), bases.to_owned());
+    fn patterns_select_members() {
         let select = |packages: &[&str], exclude: &[&str], with| select(packages, exclude, with).unwrap();
-        let all = "base common planner servers/auth servers/mail";
-        assert_eq!(select(&[], &[], false), found(all, ""));
-        assert_eq!(
-            select(&["servers/*"], &["*/mail"], false),
-            found("servers/auth", "base")
-        );
-        assert_eq!(
-            select(&["servers"], &[], false),
-            found("servers/auth servers/mail", "base")
-        );
-        assert_eq!(select(&["planner"], &[], false), found("planner", "base common"));
-        assert_eq!(select(&["common"], &[], true), found("common planner", "base"));
-        assert_eq!(
-            select(&["planner", "plan*"], &[], false),
-            found("planner", "base common")
-        );
+        assert_eq!(select(&[], &[], false), "base common planner servers/auth servers/mail");
+        assert_eq!(select(&["servers/*"], &["*/mail"], false), "servers/auth");
+        assert_eq!(select(&["servers"], &[], false), "servers/auth servers/mail");
+        assert_eq!(select(&["planner"], &[], false), "planner");
+        assert_eq!(select(&["common"], &[], true), "common planner");
+        assert_eq!(select(&["planner", "plan*"], &[], false), "planner");
     }
 
     #[test]

@@ -234,3 +234,26 @@ fn members_share_the_lockfile_of_the_root() {
         assert_ne!(old.1, new.1, "{}", new.0);
     }
 }
+
+#[test]
+fn bases_of_bases_come_along() {
+    let sandbox = Sandbox::new();
+    write_stack(&sandbox, "reg.example.com");
+    let writer = std::fs::read_to_string(sandbox.path("agents/writer/ocitect.toml")).unwrap();
+    sandbox.write(
+        "agents/writer/ocitect.toml",
+        writer.replace("workspace:base", "workspace:planner"),
+    );
+    for (selected, expected) in [
+        ("writer", &["base", "planner", "writer"][..]),
+        ("planner", &["base", "planner"]),
+        ("base", &["base"]),
+        ("servers", &["base", "servers/auth", "servers/billing", "servers/mail"]),
+    ] {
+        sandbox.ok(&["build", "-p", selected, "--metadata", "m.json"]);
+        let metadata = sandbox.json("m.json");
+        let images = metadata["images"].as_array().unwrap();
+        let built: Vec<&str> = images.iter().map(|image| image["member"].as_str().unwrap()).collect();
+        assert_eq!(built, expected, "{selected}");
+    }
+}
