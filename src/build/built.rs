@@ -53,8 +53,13 @@ impl BuildOutput {
     /// Adds the layers of a base.
     pub fn add_base(&mut self, base: &Image, source: &Arc<dyn Source>) {
         for (descriptor, _) in base.layers() {
-            self.bases.insert(descriptor.digest, source.clone());
+            self.add_blob(descriptor, source);
         }
+    }
+
+    /// Adds a blob of another image.
+    pub(super) fn add_blob(&mut self, descriptor: &Descriptor, source: &Arc<dyn Source>) {
+        self.bases.insert(descriptor.digest, source.clone());
     }
 }
 

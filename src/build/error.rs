@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::build::merge::MergeError;
 use crate::check::PolicyError;
 use crate::files::FilesError;
 use crate::lock::LockError;
@@ -185,6 +186,9 @@ pub enum BuildError {
         #[source]
         cause: Box<BuildError>,
     },
+    /// Parts cannot be merged.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
     /// An output cannot be written.
     #[error(transparent)]
     Copy(#[from] CopyError),
@@ -322,6 +326,7 @@ impl Diagnostic for BuildError {
             Self::Image { cause, .. } | Self::Resolve { cause, .. } | Self::Output { cause, .. } => cause.error_kind(),
             Self::Tree { cause, .. } => cause.error_kind(),
             Self::Access(error) => error.error_kind(),
+            Self::Merge(error) => error.error_kind(),
             Self::Copy(error) => error.error_kind(),
             Self::Reference(error) => error.error_kind(),
             Self::NotInImage { .. } => ErrorKind::NotFound,
@@ -381,6 +386,7 @@ impl Diagnostic for BuildError {
             ),
             Self::Member { cause, .. } | Self::Several { first: cause, .. } => cause.help(),
             Self::Access(error) => error.help(),
+            Self::Merge(error) => error.help(),
             Self::Copy(error) => error.help(),
             Self::Reference(error) => error.help(),
             Self::NotInImage { .. } => Some("run `ocitect ls IMAGE` to list its files".to_owned()),

@@ -13,10 +13,12 @@ use crate::build::member::Member;
 use crate::build::member_images::MemberImages;
 use crate::build::options::BuildOptions;
 use crate::build::outputs;
+use crate::build::parts::build_inputs;
 use crate::build::planned_images::planned_images;
 use crate::build::transports::Transports;
 use crate::events::{Event, Observer, Task, Work};
 use crate::files::Archives;
+use crate::model::BuildInputs;
 use crate::spec::ImageSpec;
 
 /// A build whose images are all planned. Nothing is written yet.
@@ -27,6 +29,8 @@ pub struct PlannedBuild {
     pub(super) members: MemberImages,
     /// Opens what the plans contain. Files of images are copied as they are needed.
     pub(super) contents: Contents,
+    /// What all platforms of each image share, in the order of the members.
+    pub(super) inputs: Vec<BuildInputs>,
     /// The lockfile with the pins that were missing.
     pub(super) lock_update: Option<LockUpdate>,
     pub(super) cache: Arc<BuildCache>,
@@ -89,6 +93,7 @@ pub async fn plan_build(
         images: Vec::new(),
         members: MemberImages::default(),
         contents: Contents::new(archives.clone(), &options.scratch_directory)?,
+        inputs: Vec::new(),
         lock_update: None,
         cache: images.cache(),
     };
@@ -104,6 +109,7 @@ pub async fn plan_build(
         }
     }
     failed.result()?;
+    build.inputs = build_inputs(members, images.lock(), options.created_s)?;
     if !options.locked {
         let specs: Vec<_> = members.iter().map(|member| member.spec).collect();
         build.lock_update = LockUpdate::new(&specs, lock.as_ref(), images.lock());

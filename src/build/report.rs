@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::events::Outcome;
-use crate::model::{Descriptor, Platform, Repository, Tag};
+use crate::model::{Descriptor, Part, Platform, Repository, Tag};
 use crate::transfer::Report;
 
 /// How a layer was made.
@@ -19,6 +19,8 @@ pub enum LayerOrigin {
     Kept,
     /// It was reused from an earlier image.
     Earlier,
+    /// It belongs to a part that was merged.
+    Merged,
 }
 
 impl LayerOrigin {
@@ -30,6 +32,7 @@ impl LayerOrigin {
             Self::Shared => "reused",
             Self::Kept => "unchanged",
             Self::Earlier => "earlier",
+            Self::Merged => "merged",
         }
     }
 }
@@ -88,6 +91,8 @@ pub struct BuildReport {
     pub platforms: Vec<PlatformReport>,
     /// The targets that it was written to.
     pub targets: Vec<TargetReport>,
+    /// The whole that it is a part of, if it does not have all platforms of its spec.
+    pub part: Option<Part>,
 }
 
 impl BuildReport {
@@ -157,7 +162,7 @@ impl BuildReport {
                 "layers": platform.layers.iter().map(layer).collect::<Vec<_>>(),
             })
         };
-        json!({
+        let mut value = json!({
             "name": self.name.as_ref().map(ToString::to_string),
             "tags": self.tags.iter().map(Tag::as_str).collect::<Vec<_>>(),
             "digest": self.root.digest,
@@ -170,6 +175,10 @@ impl BuildReport {
                 "tags": target.tags.iter().map(Tag::as_str).collect::<Vec<_>>(),
                 "copied_bytes": target.transfer.copied_bytes(),
             })).collect::<Vec<_>>(),
-        })
+        });
+        if let Some(part) = &self.part {
+            value["part"] = json!(part);
+        }
+        value
     }
 }

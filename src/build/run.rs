@@ -20,16 +20,17 @@ use crate::build::packing::{Packing, PlatformLayers, Unfinished};
 use crate::build::planned_images::planned_image;
 use crate::build::planning::{PlannedBuild, PlannedImage};
 use crate::build::records::Records;
-use crate::build::report::{BuildReport, LayerOrigin, LayerReport, PlatformReport};
+use crate::build::report::{BuildReport, LayerOrigin, LayerReport, PlatformReport, TargetReport};
 use crate::build::secrets::{packed_findings, planned_findings};
 use crate::build::transports::Transports;
-use crate::build::writing::{EagerUpload, check_access, eager_uploads, write_all};
+use crate::build::writing::{EagerUpload, WrittenImage, blob_names, check_access, eager_uploads, write_all};
 use crate::check::{Finding, Verdict, gap};
 use crate::events::{Event, Observer};
-use crate::model::{Image, Layer, Root};
+use crate::model::{BuildInputs, Image, Layer, Part, Root};
 use crate::plan::{index, index_annotations};
 use crate::spec::ImageSpec;
 use crate::store::Source;
+use crate::transfer::Ahead;
 
 /// Builds what was planned and writes it to every target, in order. Returns a report for each member.
 ///
@@ -45,6 +46,8 @@ pub async fn build(
     transports: &Transports,
     observer: &Arc<dyn Observer>,
 ) -> Result<Vec<BuildReport>, BuildError> {
+    let mut planned = planned;
+    let inputs = std::mem::take(&mut planned.inputs);
     let (mut checked, verdicts) = check_files(planned, false, options, observer).await?;
     for gap in checked.platforms().filter_map(|planned| gap(&planned.plan.platform)) {
         observer.event(Event::Note(gap));
@@ -79,20 +82,53 @@ pub async fn build(
     if let Some(update) = lock_update {
         update.write_or_warn(observer);
     }
-    let images: Vec<(Arc<BuildOutput>, Vec<PlatformReport>)> =
-        packed.into_iter().map(|image| (image.output, image.reports)).collect();
-    let written = write_all(members, &images, ahead, transports, observer).await?;
+    let parts = packed.iter().zip(members).zip(inputs);
+    let parts: Vec<Option<Part>> = parts
+        .map(|((image, member), inputs)| part(member, image, inputs))
+        .collect();
+    let written = write_packed(members, &packed, ahead, transports, observer).await?;
     let mut reports = Vec::new();
-    for ((member, (output, platforms)), targets) in members.iter().zip(images).zip(written) {
+    for (((member, image), targets), part) in members.iter().zip(packed).zip(written).zip(parts) {
         reports.push(BuildReport {
             name: member.outputs.name.clone(),
             tags: member.outputs.tags.clone(),
-            root: output.root().descriptor().clone(),
-            platforms,
+            root: image.output.root().descriptor().clone(),
+            platforms: image.reports,
             targets,
+            part,
         });
     }
     Ok(reports)
+}
+
+/// Returns what an image that does not have all platforms of its spec is a part of.
+fn part(member: &Member<'_>, image: &PackedImage, build: BuildInputs) -> Option<Part> {
+    if image.is_whole {
+        return None;
+    }
+    let plans: Vec<_> = image.platforms.iter().map(|planned| &planned.plan).collect();
+    Some(Part {
+        of: member.spec.platforms().to_vec(),
+        tags: member.outputs.tags.iter().map(ToString::to_string).collect(),
+        build,
+        annotations: index_annotations(&plans),
+    })
+}
+
+async fn write_packed(
+    members: &[Member<'_>],
+    packed: &[PackedImage],
+    ahead: Vec<Vec<Ahead>>,
+    transports: &Transports,
+    observer: &Arc<dyn Observer>,
+) -> Result<Vec<Vec<TargetReport>>, BuildError> {
+    let images = members.iter().zip(packed).map(|(member, image)| WrittenImage {
+        id: member.id,
+        outputs: member.outputs,
+        output: &image.output,
+        names: blob_names(member.id, &image.reports),
+    });
+    write_all(&images.collect::<Vec<_>>(), ahead, transports, observer).await
 }
 
 /// Returns `true` if layers may be uploaded before everything is packed: those of a single image that cannot be refused
@@ -221,6 +257,7 @@ async fn check_files(
         mut contents,
         lock_update,
         cache,
+        inputs: _,
     } = planned;
     let mut surveyed = Surveyed::default();
     let mut verdicts = Vec::new();

@@ -118,56 +118,87 @@ pub(super) async fn check_access(naming: &Outputs, transports: &Transports) -> R
     Ok(())
 }
 
+/// An image to write.
+pub(super) struct WrittenImage<'a> {
+    /// Its ID in the workspace.
+    pub id: Option<&'a str>,
+    pub outputs: &'a Outputs,
+    pub output: &'a Arc<BuildOutput>,
+    /// The names of its blobs for progress.
+    pub names: BTreeMap<Digest, Item>,
+}
+
+impl WrittenImage<'_> {
+    fn error(&self, cause: BuildError) -> BuildError {
+        cause.of_member(self.id)
+    }
+}
+
 /// Writes every image to each of its targets, in order. Of several images, all content is written before the first tag.
-/// Returns the reports of each member.
+/// Returns the reports of each image.
 pub(super) async fn write_all(
-    members: &[Member<'_>],
-    images: &[(Arc<BuildOutput>, Vec<PlatformReport>)],
+    images: &[WrittenImage<'_>],
     ahead: Vec<Vec<Ahead>>,
     transports: &Transports,
     observer: &Arc<dyn Observer>,
 ) -> Result<Vec<Vec<TargetReport>>, BuildError> {
-    if let ([member], [(output, reports)], [ahead]) = (members, images, &ahead[..]) {
-        let written = write(member.outputs, output, reports, ahead, transports, observer).await?;
-        return Ok(vec![written]);
+    if let ([only], [ahead]) = (images, &ahead[..]) {
+        return Ok(vec![write(only, ahead, transports, observer).await?]);
     }
+    let supplied = supply_all(images, transports, observer).await?;
+    publish_all(images, supplied, transports, observer).await
+}
+
+/// Copies the content of every image to each of its targets, without tags. Returns what each image's targets got.
+pub(super) async fn supply_all(
+    images: &[WrittenImage<'_>],
+    transports: &Transports,
+    observer: &Arc<dyn Observer>,
+) -> Result<Vec<Vec<Supplied>>, BuildError> {
     let mut homes = Homes::default();
     let mut supplied = Vec::new();
-    for (member, (output, reports)) in members.iter().zip(images) {
-        let names = blob_names(member.id, reports);
-        let mut of_member = Vec::new();
-        for target in &member.outputs.targets {
-            let one = supply_target(member.outputs, target, output, &names, &mut homes, transports, observer).await;
-            of_member.push(one.map_err(|error| member.error(error))?);
+    for image in images {
+        let mut of_image = Vec::new();
+        for target in &image.outputs.targets {
+            let one = supply_target(image, target, &mut homes, transports, observer).await;
+            of_image.push(one.map_err(|error| image.error(error))?);
         }
-        supplied.push(of_member);
+        supplied.push(of_image);
     }
+    Ok(supplied)
+}
+
+/// Writes the tags of images whose content [`supply_all`] copied, in order. Returns the reports of each image.
+pub(super) async fn publish_all(
+    images: &[WrittenImage<'_>],
+    supplied: Vec<Vec<Supplied>>,
+    transports: &Transports,
+    observer: &Arc<dyn Observer>,
+) -> Result<Vec<Vec<TargetReport>>, BuildError> {
     let mut written = Vec::new();
-    for ((member, (output, _)), supplied) in members.iter().zip(images).zip(supplied) {
-        let mut of_member = Vec::new();
-        for (target, supplied) in member.outputs.targets.iter().zip(supplied) {
-            let one = publish_target(member.outputs, target, output, supplied, transports, observer).await;
-            of_member.push(one.map_err(|error| member.error(error))?);
+    for (image, supplied) in images.iter().zip(supplied) {
+        let mut of_image = Vec::new();
+        for (target, supplied) in image.outputs.targets.iter().zip(supplied) {
+            let one = publish_target(image, target, supplied, transports, observer).await;
+            of_image.push(one.map_err(|error| image.error(error))?);
         }
-        written.push(of_member);
+        written.push(of_image);
     }
     Ok(written)
 }
 
 /// Copies an image to one target, without its tags.
 async fn supply_target(
-    outputs: &Outputs,
+    image: &WrittenImage<'_>,
     target: &Target,
-    output: &Arc<BuildOutput>,
-    names: &BTreeMap<Digest, Item>,
     homes: &mut Homes,
     transports: &Transports,
     observer: &Arc<dyn Observer>,
 ) -> Result<Supplied, BuildError> {
-    let sink = open_sink(target, outputs, transports).await?;
-    let reporter = Reporter::new(observer, target.to_string(), names.clone());
-    let source = homes.seen_from(output, target);
-    let root = output.root();
+    let sink = open_sink(target, image.outputs, transports).await?;
+    let reporter = Reporter::new(observer, target.to_string(), image.names.clone());
+    let source = homes.seen_from(image.output, target);
+    let root = image.output.root();
     let supplied = supply(&source, sink.as_ref(), root, &target.tags, &reporter, &Ahead::default()).await?;
     homes.note(target, &supplied.report);
     Ok(supplied)
@@ -175,16 +206,16 @@ async fn supply_target(
 
 /// Writes the tags of an image that one target has.
 async fn publish_target(
-    outputs: &Outputs,
+    image: &WrittenImage<'_>,
     target: &Target,
-    output: &Arc<BuildOutput>,
     supplied: Supplied,
     transports: &Transports,
     observer: &Arc<dyn Observer>,
 ) -> Result<TargetReport, BuildError> {
     let is_by_digest = target.tags.is_empty() && matches!(target.place, TargetPlace::Registry(_));
     if !supplied.is_published && !is_by_digest {
-        let sink = open_sink(target, outputs, transports).await?;
+        let output = image.output;
+        let sink = open_sink(target, image.outputs, transports).await?;
         let reporter = Reporter::new(observer, target.to_string(), BTreeMap::new());
         publish(output.as_ref(), sink.as_ref(), output.root(), &target.tags, &reporter).await?;
     }
@@ -200,18 +231,16 @@ async fn publish_target(
 
 /// Writes one image to every target, in order.
 async fn write(
-    naming: &Outputs,
-    built: &BuildOutput,
-    reports: &[PlatformReport],
+    image: &WrittenImage<'_>,
     ahead: &[Ahead],
     transports: &Transports,
     observer: &Arc<dyn Observer>,
 ) -> Result<Vec<TargetReport>, BuildError> {
-    let names = blob_names(None, reports);
+    let built = image.output.as_ref();
     let mut written = Vec::new();
-    for (target, ahead) in naming.targets.iter().zip(ahead) {
-        let sink = open_sink(target, naming, transports).await?;
-        let reporter = Reporter::new(observer, target.to_string(), names.clone());
+    for (target, ahead) in image.outputs.targets.iter().zip(ahead) {
+        let sink = open_sink(target, image.outputs, transports).await?;
+        let reporter = Reporter::new(observer, target.to_string(), image.names.clone());
         let transfer = copy_rest(built, sink.as_ref(), built.root(), &target.tags, &reporter, ahead).await?;
         written.push(TargetReport {
             target: target.to_string(),
@@ -232,7 +261,7 @@ async fn open_sink(target: &Target, naming: &Outputs, transports: &Transports) -
 }
 
 /// Returns the names of blobs for progress. A layer that several platforms share has no platform.
-fn blob_names(id: Option<&str>, reports: &[PlatformReport]) -> BTreeMap<Digest, Item> {
+pub(super) fn blob_names(id: Option<&str>, reports: &[PlatformReport]) -> BTreeMap<Digest, Item> {
     let mut names: BTreeMap<Digest, Item> = BTreeMap::new();
     for report in reports {
         let name = |name: &str| named(id, name).for_platform(Some(report.platform.clone()));

@@ -1,6 +1,7 @@
 //! The command line as clap parses it: names, help texts and examples. No decision is made here.
 
 mod cache;
+mod merge;
 mod output;
 mod registry;
 mod selection;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use self::cache::{CacheArguments, CacheCommand, PruneArguments};
+pub use self::merge::MergeArguments;
 pub use self::output::OutputArguments;
 pub use self::registry::{ConnectionArguments, LoginArguments, LogoutArguments, RegistryArguments};
 pub use self::selection::{ListArguments, SelectionArguments};
@@ -71,6 +73,8 @@ pub enum Command {
     Push(PushArguments),
     /// Copy an image between registries, layouts and archives
     Copy(CopyArguments),
+    /// Join images that were built apart, one for each platform or runner
+    Merge(MergeArguments),
     /// Show the platforms, layers and config of an image
     Inspect(InspectArguments),
     /// List the files of an image

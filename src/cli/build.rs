@@ -3,27 +3,23 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde_json::{Value, json};
-
 use super::arguments::{BuildArguments, OutputArguments};
 use super::choices::Progress;
 use super::destination::{self, Destination};
 use super::failure::{Done, Failure};
 use super::image_names::parse_image;
 use super::members::{self, MemberOutputs};
+use super::metadata::{self, ReportedImage};
 use super::platforms::parse_platforms;
 use super::stderr::{emit_event, eprintln_line};
 use super::stdout::{print_json, print_result};
-use super::{habits, interrupt, progress, render};
+use super::{interrupt, progress, render};
 use crate::build::{
     BuildOptions, BuildReport, Member, OutputRequest, Outputs, Target, build, check_outputs, plan_build,
 };
 use crate::environment::Environment;
 use crate::events::Event;
-use crate::model::{Reference, ReferenceError, escape};
-
-/// Version of the content of `--metadata` for a workspace.
-const METADATA_VERSION: u32 = 1;
+use crate::model::Reference;
 
 /// Builds the image of a spec, or the images of a workspace, and prints the `NAME@DIGEST` of each at the end.
 pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environment: &Environment) -> Done {
@@ -32,7 +28,7 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
     let inputs = environment.spec_inputs(&arguments.set)?;
     let metadata = arguments.metadata.as_deref().map(Destination::of);
     let request = output_request(arguments, metadata.as_ref())?;
-    let stdout_is_taken = taken_stdout(&request, metadata.as_ref())?;
+    let stdout_is_taken = destination::taken_stdout(&request.outputs, metadata.as_ref())?;
     let images = members::load(&arguments.spec, &arguments.selection, &request, &inputs)?;
     let cache_from = arguments.cache_from.iter().map(|text| parse_image(text, environment));
     let options = BuildOptions {
@@ -69,10 +65,11 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
     }
     let reports = build(&members, planned, &options, &transports, &observer).await?;
     let built: Vec<(&MemberOutputs, BuildReport)> = images.iter().zip(reports).collect();
+    let reported: Vec<ReportedImage<'_>> = built.iter().map(reported).collect();
     if let Some(destination) = &metadata {
-        destination.write(format!("{:#}\n", metadata_json(&built)).as_bytes())?;
+        metadata::write(destination, &reported)?;
     }
-    print_summary(output.progress, &built);
+    print_summary(output.progress, &built, &reported);
     for (image, report) in built.iter().filter(|(image, _)| image.is_selected) {
         if let Some(warning) = unmoved_tags(&image.outputs, image.spec.platforms().len()) {
             observer.event(Event::Warning(warning));
@@ -82,15 +79,11 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
     Ok(())
 }
 
-/// Returns the content of `--metadata`: an object for the only image, or one that lists the images of a workspace.
-fn metadata_json(built: &[(&MemberOutputs, BuildReport)]) -> Value {
-    let of_member = |(image, report): &(&MemberOutputs, BuildReport)| match &image.id {
-        Some(id) => report.to_member_json(id, image.spec.member_bases()),
-        None => report.to_json(),
-    };
-    match built {
-        [only] if only.0.id.is_none() => of_member(only),
-        _ => json!({ "version": METADATA_VERSION, "images": built.iter().map(of_member).collect::<Vec<_>>() }),
+fn reported<'a>((image, report): &'a (&MemberOutputs, BuildReport)) -> ReportedImage<'a> {
+    ReportedImage {
+        member: image.id.as_deref(),
+        base_members: image.spec.member_bases(),
+        report,
     }
 }
 
@@ -128,10 +121,10 @@ fn unmoved_tags(naming: &Outputs, platform_count: usize) -> Option<String> {
 }
 
 /// Prints what was built: for people a summary, for programs the event `built` with the content of `--metadata`.
-fn print_summary(progress: Progress, built: &[(&MemberOutputs, BuildReport)]) {
+fn print_summary(progress: Progress, built: &[(&MemberOutputs, BuildReport)], reported: &[ReportedImage<'_>]) {
     match (progress, built) {
         (Progress::None, _) => {}
-        (Progress::Json, _) => emit_event("built", metadata_json(built)),
+        (Progress::Json, _) => emit_event("built", metadata::document(reported)),
         (Progress::Auto | Progress::Plain, [(image, report)]) if image.id.is_none() => {
             eprintln_line(&render::summary(report));
         }
@@ -145,15 +138,8 @@ fn print_summary(progress: Progress, built: &[(&MemberOutputs, BuildReport)]) {
 }
 
 fn output_request(arguments: &BuildArguments, metadata: Option<&Destination>) -> Result<OutputRequest, Failure> {
-    let outputs = arguments.output.iter().map(|text| {
-        let name = text.parse().map_err(|_: ReferenceError| {
-            let message = format!("-o {}: invalid output", escape(text.as_bytes()));
-            Failure::usage(&message, &habits::output_help(text))
-        })?;
-        destination::resolve_archive(name)
-    });
     Ok(OutputRequest {
-        outputs: outputs.collect::<Result<_, Failure>>()?,
+        outputs: destination::parse_outputs(&arguments.output)?,
         push: arguments.push,
         tags: arguments.tag.clone(),
         platforms: parse_platforms(&arguments.platform)?,
@@ -163,17 +149,4 @@ fn output_request(arguments: &BuildArguments, metadata: Option<&Destination>) ->
             .into_iter()
             .collect(),
     })
-}
-
-/// Returns `true` if standard output is used for an archive or metadata, and so not for the line with the digest.
-fn taken_stdout(request: &OutputRequest, metadata: Option<&Destination>) -> Result<bool, Failure> {
-    let archive = request.outputs.iter().find(|output| destination::is_stdout(output));
-    let metadata = metadata.is_some_and(|metadata| *metadata == Destination::Stdout);
-    match archive {
-        Some(archive) if metadata => Err(Failure::usage(
-            &format!("{archive} and --metadata are both written to standard output"),
-            "write one of them to a file",
-        )),
-        archive => Ok(metadata || archive.is_some()),
-    }
 }

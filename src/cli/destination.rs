@@ -8,8 +8,9 @@ use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _}
 use std::path::{Path, PathBuf};
 
 use super::failure::{Done, Failure};
+use super::habits;
 use super::stdout::print;
-use crate::model::ImageName;
+use crate::model::{ImageName, ReferenceError, escape};
 use crate::store::output::{Access, write_output};
 
 /// Name of standard output in place of a file.
@@ -68,6 +69,31 @@ fn leads_to(path: &Path, stream: BorrowedFd<'_>) -> bool {
         .try_clone_to_owned()
         .and_then(|owned| File::from(owned).metadata());
     stream.is_ok_and(|stream| (stream.dev(), stream.ino()) == (found.dev(), found.ino()))
+}
+
+/// Parses the values of `-o`.
+pub fn parse_outputs(texts: &[String]) -> Result<Vec<ImageName>, Failure> {
+    let outputs = texts.iter().map(|text| {
+        let name = text.parse().map_err(|_: ReferenceError| {
+            let message = format!("-o {}: invalid output", escape(text.as_bytes()));
+            Failure::usage(&message, &habits::output_help(text))
+        })?;
+        resolve_archive(name)
+    });
+    outputs.collect()
+}
+
+/// Returns `true` if standard output is used for an archive or metadata, and so not for the line with the digest.
+pub fn taken_stdout(outputs: &[ImageName], metadata: Option<&Destination>) -> Result<bool, Failure> {
+    let archive = outputs.iter().find(|output| is_stdout(output));
+    let metadata = metadata.is_some_and(|metadata| *metadata == Destination::Stdout);
+    match archive {
+        Some(archive) if metadata => Err(Failure::usage(
+            &format!("{archive} and --metadata are both written to standard output"),
+            "write one of them to a file",
+        )),
+        archive => Ok(metadata || archive.is_some()),
+    }
 }
 
 /// Returns `true` for an archive that is written to standard output.

@@ -26,6 +26,8 @@ mod login;
 mod ls;
 mod man;
 mod members;
+mod merge;
+mod metadata;
 mod platforms;
 mod progress;
 mod render;

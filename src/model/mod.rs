@@ -23,7 +23,9 @@ mod lenient;
 mod listing;
 mod locked;
 mod media_type;
+mod metadata;
 mod nearest;
+mod part;
 mod platform;
 mod platform_names;
 mod reference;
@@ -56,7 +58,11 @@ pub use layer_plan::{
 pub use listing::{ListedItem, ListedRoot, Listing};
 pub use locked::locked;
 pub use media_type::{Family, MediaType};
+pub use metadata::{
+    ImageMetadata, MAX_METADATA_BYTES, METADATA_VERSION, Metadata, MetadataError, PlatformMetadata, Shard,
+};
 pub use nearest::nearest;
+pub use part::{BuildInputs, Part};
 pub use platform::{Platform, PlatformError};
 pub use platform_names::UnknownPart;
 pub use reference::{ImageName, Reference, ReferenceError, Repository, Selector, Tag, is_registry};

@@ -13,10 +13,10 @@ use crate::model::{
 };
 
 /// Digest of the base image (image-spec, annotations.md).
-const BASE_DIGEST_ANNOTATION: &str = "org.opencontainers.image.base.digest";
+pub const BASE_DIGEST_ANNOTATION: &str = "org.opencontainers.image.base.digest";
 
 /// Reference of the base image (image-spec, annotations.md).
-const BASE_NAME_ANNOTATION: &str = "org.opencontainers.image.base.name";
+pub const BASE_NAME_ANNOTATION: &str = "org.opencontainers.image.base.name";
 
 /// Schema version of manifests and indexes.
 const SCHEMA_VERSION: u32 = 2;
@@ -73,6 +73,15 @@ pub fn index(
             ..descriptor.clone()
         });
     }
+    index_of(manifests, annotations, family)
+}
+
+/// Returns the index of manifests whose descriptors are known, sorted by os, architecture and variant.
+pub fn index_of(
+    mut manifests: Vec<Descriptor>,
+    annotations: BTreeMap<String, String>,
+    family: Family,
+) -> Result<Document<ImageIndex>, PlanError> {
     manifests.sort_by(|left, right| order(left).cmp(&order(right)));
     let media_type = in_family(MediaType::OciIndex, family)?;
     let index = ImageIndex {

@@ -21,7 +21,7 @@ mod sources;
 mod tests;
 mod types;
 
-pub use assemble::{assemble, index, index_annotations};
+pub use assemble::{BASE_DIGEST_ANNOTATION, BASE_NAME_ANNOTATION, assemble, index, index_annotations, index_of};
 pub use build_plan::{plan, plan_recording};
 pub use config::REQUIRED_ENV_LABEL;
 pub use error::PlanError;

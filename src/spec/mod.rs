@@ -17,6 +17,7 @@ mod forms;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod habits;
+mod identity;
 mod merge;
 mod reading;
 mod resolve;

@@ -144,6 +144,13 @@ impl Merged {
         }
     }
 
+    /// Returns the values of all variables by their names; `None` for one without a value.
+    pub(super) fn values(&self, context: Context<'_>) -> BTreeMap<&str, Option<String>> {
+        let variables = self.variables(context, BaseEnv::Refused);
+        let names = self.vars.keys();
+        names.map(|name| (name.as_str(), variables.value(name))).collect()
+    }
+
     /// Reads everything except `[config]`, which is checked as far as it does not depend on the base image.
     pub(super) fn platform_spec(&self, context: Context<'_>, image: &ImageSpec) -> Result<PlatformSpec, Problem> {
         let mut document = self.document.clone();

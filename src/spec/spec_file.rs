@@ -13,8 +13,8 @@ use super::resolve::{self, Merged};
 use super::root::Root;
 use super::schema::{ImageSpec, PlatformSpec};
 use super::tree::{Node, Value};
-use super::{env_file, merge, shape};
-use crate::model::{Pipes, Platform, ShortNames, facts_directory, nearest};
+use super::{env_file, identity, merge, shape};
+use crate::model::{Digest, Pipes, Platform, ShortNames, facts_directory, nearest};
 
 /// The name of the spec in a directory.
 pub const DEFAULT_NAME: &str = "ocitect.toml";
@@ -48,6 +48,8 @@ pub struct Spec {
     configs: Vec<Merged>,
     ignore_files: BTreeSet<PathBuf>,
     warnings: Vec<String>,
+    digest: Digest,
+    variables_digest: Digest,
 }
 
 impl fmt::Debug for Spec {
@@ -174,6 +176,7 @@ impl Spec {
         check_variables(&merged, context, &source)?;
         let warnings = check_dollars(&merged, context, &source)?;
         let ignore_files = ignore_files(&merged, context);
+        let variables_digest = identity::variables_digest(&merged, context);
         let platform_specs = merged
             .iter()
             .map(|merged| merged.platform_spec(context, &image))
@@ -191,6 +194,8 @@ impl Spec {
             configs: merged,
             ignore_files,
             warnings,
+            digest: identity::document_digest(&document),
+            variables_digest,
         })
     }
 
@@ -198,6 +203,17 @@ impl Spec {
     /// duplicates.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// Returns the digest of the spec's values, defaults of its workspace included. Comments, the order of keys and the
+    /// values of variables make no difference.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Returns the digest of the values that the variables have on all platforms.
+    pub fn variables_digest(&self) -> Digest {
+        self.variables_digest
     }
 
     /// Returns the settings that are the same for all platforms.

@@ -99,6 +99,11 @@ pub enum ReadEntry {
     Skipped(SkippedEntry),
 }
 
+/// Returns the digest of the image that an entry of an index is about, as written.
+pub fn reference_of(entry: &Descriptor) -> Option<&str> {
+    entry.annotations.get(REFERENCE_DIGEST_ANNOTATION).map(String::as_str)
+}
+
 /// Returns why an entry of an index is not an image, as far as the entry says so, for people.
 pub fn why_no_image(entry: &Descriptor) -> Option<String> {
     if let Some(kind) = entry.annotations.get(REFERENCE_TYPE_ANNOTATION) {

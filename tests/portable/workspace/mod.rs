@@ -1,6 +1,7 @@
 //! Workspaces: many images of one repository, built, checked and pushed together.
 
 mod building;
+mod merging;
 mod mistakes;
 mod pushing;
 

@@ -141,7 +141,7 @@ impl Registry {
         }
     }
 
-    pub(super) fn contents(&self) -> MutexGuard<'_, Contents> {
+    pub fn contents(&self) -> MutexGuard<'_, Contents> {
         self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,0 +1,174 @@
+//! What a part contains: images with their platforms, and attestations of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::build::merge::error::MergeError;
+use crate::model::{Descriptor, Family, Image, ImageManifest, MediaType, Part, Platform, Root};
+use crate::store::{Source, StoreError, read_image, read_root, reference_of, why_no_image};
+
+/// An image of a part.
+pub(super) struct Child {
+    pub platform: Platform,
+    /// Its entry in the index.
+    pub entry: Descriptor,
+    pub image: Image,
+}
+
+/// An entry of a part's index that is not an image.
+pub(super) struct Attached {
+    pub entry: Descriptor,
+    /// The digest of the image that it is about, as written.
+    pub subject: Option<String>,
+    pub manifest: ImageManifest,
+}
+
+/// A part that was opened.
+pub(super) struct OpenedPart {
+    /// As on the command line.
+    pub label: String,
+    pub source: Arc<dyn Source>,
+    pub root: Root,
+    pub children: Vec<Child>,
+    pub attached: Vec<Attached>,
+    /// The whole that it belongs to, if its build recorded that.
+    pub recorded: Option<Part>,
+}
+
+impl OpenedPart {
+    /// Reads the documents of a part. `platform` is that of a root without an index, as its build recorded it.
+    pub async fn read(
+        label: String,
+        source: Arc<dyn Source>,
+        root: Root,
+        recorded: Option<Part>,
+        platform: Option<Platform>,
+    ) -> Result<Self, MergeError> {
+        let mut children = Vec::new();
+        let mut attached = Vec::new();
+        match &root {
+            Root::Manifest(_) => {
+                let entry = root.descriptor().clone();
+                children.push(child(&label, source.as_ref(), &entry, platform).await?);
+            }
+            Root::Index(index) => {
+                if let Some(unsupported) = index.value().unsupported.first() {
+                    return Err(no_image(
+                        &label,
+                        format!("the digest {} is not supported", unsupported.digest),
+                    ));
+                }
+                for entry in &index.value().manifests {
+                    if entry.media_type.is_index() {
+                        return Err(MergeError::Nested {
+                            part: label,
+                            digest: entry.digest,
+                        });
+                    }
+                    if why_no_image(entry).is_some() {
+                        attached.push(attachment(&label, source.as_ref(), entry).await?);
+                    } else {
+                        children.push(child(&label, source.as_ref(), entry, entry.platform.clone()).await?);
+                    }
+                }
+            }
+        }
+        Ok(Self {
+            label,
+            source,
+            root,
+            children,
+            attached,
+            recorded,
+        })
+    }
+
+    /// Returns the family of its media types.
+    pub fn family(&self) -> Family {
+        match self.root.descriptor().media_type {
+            MediaType::DockerManifest | MediaType::DockerIndex => Family::Docker,
+            _ => Family::Oci,
+        }
+    }
+
+    /// Returns the annotations that an index of its platforms has.
+    pub fn annotations(&self) -> BTreeMap<String, String> {
+        match (&self.root, &self.recorded) {
+            (Root::Index(index), _) => index.value().annotations.clone(),
+            (Root::Manifest(_), Some(part)) => part.annotations.clone(),
+            (Root::Manifest(manifest), None) => manifest.value().annotations.clone(),
+        }
+    }
+}
+
+async fn child(
+    label: &str,
+    source: &dyn Source,
+    entry: &Descriptor,
+    listed: Option<Platform>,
+) -> Result<Child, MergeError> {
+    let image = read(label, read_child(source, entry).await)?;
+    let image = image.map_err(|reason| no_image(label, reason))?;
+    let config = image.config().value();
+    let Some(platform) = listed.or_else(|| config.names_platform().then(|| config.platform().clone())) else {
+        return Err(no_image(
+            label,
+            format!("neither {} nor its config has a platform", entry.digest),
+        ));
+    };
+    if config.contradicts(&platform) {
+        return Err(MergeError::Contradiction {
+            part: label.to_owned(),
+            digest: entry.digest,
+            listed: platform,
+            stated: config.platform().clone(),
+        });
+    }
+    Ok(Child {
+        entry: Descriptor {
+            platform: Some(platform.clone()),
+            ..entry.clone()
+        },
+        platform,
+        image,
+    })
+}
+
+/// Reads manifest and config of an image, or says why it is none.
+async fn read_child(source: &dyn Source, entry: &Descriptor) -> Result<Result<Image, String>, StoreError> {
+    let Root::Manifest(manifest) = read_root(source, entry).await? else {
+        return Ok(Err(format!("{} is an index listed as a manifest", entry.digest)));
+    };
+    if let Some(reason) = manifest.value().why_no_image() {
+        return Ok(Err(format!("{} is {reason}", entry.digest)));
+    }
+    read_image(source, manifest).await.map(Ok)
+}
+
+async fn attachment(label: &str, source: &dyn Source, entry: &Descriptor) -> Result<Attached, MergeError> {
+    match read(label, read_root(source, entry).await)? {
+        Root::Manifest(manifest) => Ok(Attached {
+            entry: entry.clone(),
+            subject: reference_of(entry).map(str::to_owned),
+            manifest: manifest.value().clone(),
+        }),
+        Root::Index(_) => Err(MergeError::Nested {
+            part: label.to_owned(),
+            digest: entry.digest,
+        }),
+    }
+}
+
+fn read<T>(label: &str, result: Result<T, StoreError>) -> Result<T, MergeError> {
+    result.map_err(|cause| MergeError::Read {
+        part: label.to_owned(),
+        cause: Box::new(cause),
+    })
+}
+
+fn no_image(label: &str, reason: String) -> MergeError {
+    MergeError::NoImage {
+        part: label.to_owned(),
+        reason,
+    }
+}

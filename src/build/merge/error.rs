@@ -1,0 +1,259 @@
+//! Why parts cannot be joined to one image.
+
+use crate::model::{Diagnostic, Digest, ErrorKind, Family, Platform, escape};
+use crate::plan::PlanError;
+use crate::store::StoreError;
+
+/// An error of a merge. Parts are named as on the command line.
+#[derive(Debug, thiserror::Error)]
+pub enum MergeError {
+    /// A part cannot be read.
+    #[error("cannot read the part {part}")]
+    Read {
+        /// The part.
+        part: String,
+        /// Why.
+        #[source]
+        cause: Box<StoreError>,
+    },
+    /// A part in a registry is named by its tag alone.
+    #[error("{part} names a part by its tag, which may move")]
+    Tag {
+        /// The part.
+        part: String,
+    },
+    /// The build of a part wrote no image that can be read.
+    #[error("{part}: the image was not written to a registry, a layout or a file")]
+    NotWritten {
+        /// The part.
+        part: String,
+    },
+    /// Parts of workspaces are mixed with others.
+    #[error("{member} has parts of members of a workspace, and {other} is not one")]
+    Mixed {
+        /// A part of a workspace.
+        member: String,
+        /// The other part.
+        other: String,
+    },
+    /// Platforms of the image are in no part.
+    #[error("{image} is incomplete: no part has {}; {}", list(.missing), having(.found))]
+    Missing {
+        /// The image.
+        image: String,
+        /// The platforms that are missing.
+        missing: Vec<Platform>,
+        /// The platforms that there are, each with its part.
+        found: Vec<(Platform, String)>,
+    },
+    /// Two parts have different images for one platform.
+    #[error("two parts have an image for {platform}: {first_digest} in {first}, and {second_digest} in {second}")]
+    Twice {
+        /// The platform.
+        platform: Platform,
+        /// The first part.
+        first: String,
+        /// The digest of its manifest.
+        first_digest: Digest,
+        /// The second part.
+        second: String,
+        /// The digest of its manifest.
+        second_digest: Digest,
+    },
+    /// The parts are of different builds.
+    #[error("{first} and {second} are parts of different builds: {difference}")]
+    DifferentBuilds {
+        /// The first part.
+        first: String,
+        /// The second part.
+        second: String,
+        /// What differs.
+        difference: String,
+    },
+    /// Nothing says which platforms the image has.
+    #[error("{part} does not say which platforms the whole image has")]
+    NoPlatforms {
+        /// The part.
+        part: String,
+    },
+    /// `--platforms` contradicts a part.
+    #[error("--platforms lists {}, but {part} is a part of an image for {}", list(.wanted), list(.recorded))]
+    OtherPlatforms {
+        /// The part.
+        part: String,
+        /// The platforms of `--platforms`.
+        wanted: Vec<Platform>,
+        /// Those that the part's build recorded.
+        recorded: Vec<Platform>,
+    },
+    /// A part has a platform that the image does not have.
+    #[error("{part} has an image for {platform}, but the whole image has {}", list(.expected))]
+    Unexpected {
+        /// The part.
+        part: String,
+        /// The platform.
+        platform: Platform,
+        /// The platforms of the whole image.
+        expected: Vec<Platform>,
+    },
+    /// An index lists an image for another platform than its config.
+    #[error("{part} lists {digest} for {listed}, but its config is for {stated}")]
+    Contradiction {
+        /// The part.
+        part: String,
+        /// The manifest.
+        digest: Digest,
+        /// The platform in the index.
+        listed: Platform,
+        /// The platform in the config.
+        stated: Platform,
+    },
+    /// A part has an index inside its index.
+    #[error("{part} contains an index inside an index: {digest}")]
+    Nested {
+        /// The part.
+        part: String,
+        /// The inner index.
+        digest: Digest,
+    },
+    /// An entry that cannot be part of an image.
+    #[error("{part} cannot be merged: {reason}")]
+    NoImage {
+        /// The part.
+        part: String,
+        /// Why.
+        reason: String,
+    },
+    /// An attestation whose image is in no part.
+    #[error("{part} has an attestation {digest} of {subject}, which is in no part")]
+    Orphan {
+        /// The part.
+        part: String,
+        /// The attestation.
+        digest: Digest,
+        /// The image that it is about.
+        subject: String,
+    },
+    /// The parts have media types of different families.
+    #[error("{first} has media types of {}, and {second} of {}", family(*.first_family), family(*.second_family))]
+    Families {
+        /// The first part.
+        first: String,
+        /// Its family.
+        first_family: Family,
+        /// The second part.
+        second: String,
+        /// Its family.
+        second_family: Family,
+    },
+    /// Some shards of a workspace are missing.
+    #[error("{} of {of} shards: no part has shard {missing}", .of - 1)]
+    ShardMissing {
+        /// The first shard that is missing.
+        missing: u32,
+        /// The number of shards.
+        of: u32,
+    },
+    /// Two files are shards of different builds.
+    #[error("{first} and {second} are shards of different selections")]
+    ShardsDiffer {
+        /// The first file.
+        first: String,
+        /// The second file.
+        second: String,
+    },
+    /// A tag does not name the expected image.
+    #[error("{}", moved(.tag, .expected.as_ref(), .found.as_ref(), *.is_written))]
+    Moved {
+        /// The full name.
+        tag: String,
+        /// The expected digest; `None` for no tag.
+        expected: Option<Digest>,
+        /// The current digest; `None` if the tag does not exist.
+        found: Option<Digest>,
+        /// `true` if the tag was written by this merge before.
+        is_written: bool,
+    },
+    /// The index cannot be created.
+    #[error("cannot create the index")]
+    Index(#[source] PlanError),
+}
+
+fn list(platforms: &[Platform]) -> String {
+    let texts: Vec<String> = platforms.iter().map(ToString::to_string).collect();
+    texts.join(", ")
+}
+
+fn family(family: Family) -> &'static str {
+    match family {
+        Family::Oci => "OCI",
+        Family::Docker => "Docker",
+    }
+}
+
+fn having(found: &[(Platform, String)]) -> String {
+    let texts: Vec<String> = found
+        .iter()
+        .map(|(platform, part)| format!("{platform} (from {part})"))
+        .collect();
+    format!("there is {}", texts.join(", "))
+}
+
+fn moved(tag: &str, expected: Option<&Digest>, found: Option<&Digest>, is_written: bool) -> String {
+    let text = |digest: Option<&Digest>| digest.map_or("no image".to_owned(), ToString::to_string);
+    let expected = text(expected);
+    let found = text(found);
+    let tag = escape(tag.as_bytes());
+    if is_written {
+        format!("{tag} was moved by someone else after it was written: expected {expected}, found {found}")
+    } else {
+        format!("{tag} was moved by someone else: expected {expected}, found {found}; it was not written")
+    }
+}
+
+impl Diagnostic for MergeError {
+    fn error_kind(&self) -> ErrorKind {
+        match self {
+            Self::Read { cause, .. } => cause.error_kind(),
+            Self::Missing { .. } | Self::ShardMissing { .. } => ErrorKind::NotFound,
+            Self::Moved { .. } => ErrorKind::CheckFailed,
+            Self::Index(cause) => cause.error_kind(),
+            _ => ErrorKind::Input,
+        }
+    }
+
+    fn help(&self) -> Option<String> {
+        let text = match self {
+            Self::Read { cause, .. } => return cause.help(),
+            Self::Index(cause) => return cause.help(),
+            Self::Tag { .. } => {
+                "write REPOSITORY@sha256:..., as `ocitect build` prints it, or use the file of --metadata"
+            }
+            Self::NotWritten { .. } => "build the part with --push, or with -o",
+            Self::Mixed { .. } => "merge the images of a workspace from the files of --metadata alone",
+            Self::Missing { .. } => "build the missing platforms, and add their parts",
+            Self::Twice { .. } => "leave out the part that is not meant",
+            Self::DifferentBuilds { .. } => {
+                "build all parts from the same commit, with the same lockfile, variables and SOURCE_DATE_EPOCH"
+            }
+            Self::NoPlatforms { .. } => {
+                "list them with --platforms, for example --platforms linux/amd64,linux/arm64, or use the files of \
+                 --metadata"
+            }
+            Self::OtherPlatforms { .. } => "omit --platforms: the parts say which platforms there are",
+            Self::Unexpected { .. } => "add the platform to --platforms, or leave out the part",
+            Self::Contradiction { .. } => "build the part again: runtimes trust the platform in the index",
+            Self::Nested { .. } => "merge the images of the inner index, each by its digest",
+            Self::NoImage { .. } => "use parts that are images",
+            Self::Orphan { .. } => "add the part that has the image",
+            Self::Families { .. } => "set the same `media-types` for all parts",
+            Self::ShardMissing { .. } => "add the metadata file of the missing shard",
+            Self::ShardsDiffer { .. } => "run all shards with the same -p and --exclude, from the same commit",
+            Self::Moved { is_written: true, .. } => {
+                "look at which image the tag should name, and merge again if needed"
+            }
+            Self::Moved { .. } => "look at which image the tag should name; the new image can be pulled by its digest",
+        };
+        Some(text.to_owned())
+    }
+}

@@ -1,0 +1,244 @@
+//! Reads the file that `--metadata` writes: which images a build made, and where they are.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::failure::{Diagnostic, ErrorKind, escape};
+use super::part::Part;
+use super::{Digest, Platform, Repository, Tag};
+
+/// Version of the content of `--metadata` for a workspace.
+pub const METADATA_VERSION: u64 = 1;
+
+/// Limit on the file, in bytes: enough for thousands of images with hundreds of layers each.
+pub const MAX_METADATA_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The content of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metadata {
+    /// The images, those that others are based on first.
+    pub images: Vec<ImageMetadata>,
+    /// Which share of a workspace was built, with `--shard`.
+    pub shard: Option<Shard>,
+}
+
+/// One of several runs that share the members of a workspace.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Shard {
+    /// The number of the run, from 1.
+    pub number: u32,
+    /// The number of runs.
+    pub of: u32,
+    /// The IDs of the members of all shards.
+    pub members: Vec<String>,
+}
+
+/// An image of a build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageMetadata {
+    /// Its ID in the workspace; `None` for a spec on its own.
+    pub member: Option<String>,
+    /// The members that it is based on.
+    pub base_members: Vec<String>,
+    /// Its name, if it has one.
+    pub name: Option<Repository>,
+    /// Its tags.
+    pub tags: Vec<Tag>,
+    /// Digest of its index, or of its manifest if it has no index.
+    pub digest: Digest,
+    /// Its platforms, in the spec's order.
+    pub platforms: Vec<PlatformMetadata>,
+    /// The places that it was written to, as the command line names them.
+    pub targets: Vec<String>,
+    /// The whole that it is a part of, if it does not have all platforms of its spec.
+    pub part: Option<Part>,
+}
+
+/// A platform of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlatformMetadata {
+    /// The platform.
+    pub platform: Platform,
+    /// The names of its layers.
+    pub layers: BTreeMap<Digest, String>,
+}
+
+/// The file is not one that `--metadata` wrote.
+#[derive(Debug, thiserror::Error)]
+pub enum MetadataError {
+    /// It is not JSON, or its fields are not the expected ones.
+    #[error("it is not the metadata of a build")]
+    Malformed(#[source] serde_json::Error),
+    /// It was written by another version.
+    #[error("it has version {0}, and this ocitect reads version {METADATA_VERSION}")]
+    Version(u64),
+    /// A value is invalid.
+    #[error("{field} \"{}\" is invalid", escape(.value.as_bytes()))]
+    Value {
+        /// The name of the field.
+        field: &'static str,
+        /// The value.
+        value: String,
+    },
+}
+
+impl Diagnostic for MetadataError {
+    fn error_kind(&self) -> ErrorKind {
+        ErrorKind::Input
+    }
+
+    fn help(&self) -> Option<String> {
+        Some("use a file that `ocitect build --metadata FILE` wrote".to_owned())
+    }
+}
+
+#[derive(Deserialize)]
+struct Whole {
+    #[expect(dead_code, reason = "compared before; a file without it is malformed")]
+    version: u64,
+    images: Vec<Written>,
+    #[serde(default)]
+    shard: Option<Shard>,
+}
+
+#[derive(Deserialize)]
+struct Written {
+    #[serde(default)]
+    member: Option<String>,
+    #[serde(default)]
+    base_members: Vec<String>,
+    name: Option<String>,
+    tags: Vec<String>,
+    digest: Digest,
+    platforms: Vec<WrittenPlatform>,
+    targets: Vec<WrittenTarget>,
+    #[serde(default)]
+    part: Option<Part>,
+}
+
+#[derive(Deserialize)]
+struct WrittenPlatform {
+    platform: String,
+    #[serde(default)]
+    layers: Vec<WrittenLayer>,
+}
+
+#[derive(Deserialize)]
+struct WrittenLayer {
+    name: String,
+    digest: Digest,
+}
+
+#[derive(Deserialize)]
+struct WrittenTarget {
+    target: String,
+}
+
+impl Metadata {
+    /// Parses the content of a metadata file: one image, or the images of a workspace. Unknown fields are ignored.
+    ///
+    /// # Errors
+    /// Returns [`MetadataError`] if it is not such a file.
+    pub fn parse(text: &str) -> Result<Self, MetadataError> {
+        let value: Value = serde_json::from_str(text).map_err(MetadataError::Malformed)?;
+        if value.get("images").is_none() {
+            let only = serde_json::from_value(value).map_err(MetadataError::Malformed)?;
+            let images = vec![image(only)?];
+            return Ok(Self { images, shard: None });
+        }
+        if let Some(version) = value
+            .get("version")
+            .and_then(Value::as_u64)
+            .filter(|version| *version != METADATA_VERSION)
+        {
+            return Err(MetadataError::Version(version));
+        }
+        let whole: Whole = serde_json::from_value(value).map_err(MetadataError::Malformed)?;
+        Ok(Self {
+            images: whole.images.into_iter().map(image).collect::<Result<_, _>>()?,
+            shard: whole.shard,
+        })
+    }
+}
+
+fn image(written: Written) -> Result<ImageMetadata, MetadataError> {
+    let invalid = |field, value: &str| MetadataError::Value {
+        field,
+        value: value.to_owned(),
+    };
+    let name = |text: String| text.parse().map_err(|_| invalid("name", &text));
+    let tag = |text: &String| text.parse().map_err(|_| invalid("tag", text));
+    let platform = |written: WrittenPlatform| {
+        Ok(PlatformMetadata {
+            platform: written
+                .platform
+                .parse()
+                .map_err(|_| invalid("platform", &written.platform))?,
+            layers: written
+                .layers
+                .into_iter()
+                .map(|layer| (layer.digest, layer.name))
+                .collect(),
+        })
+    };
+    if let Some(part) = &written.part {
+        part.tags.iter().try_for_each(|text| tag(text).map(|_: Tag| ()))?;
+    }
+    Ok(ImageMetadata {
+        member: written.member,
+        base_members: written.base_members,
+        name: written.name.map(name).transpose()?,
+        tags: written.tags.iter().map(tag).collect::<Result<_, _>>()?,
+        digest: written.digest,
+        platforms: written.platforms.into_iter().map(platform).collect::<Result<_, _>>()?,
+        targets: written.targets.into_iter().map(|target| target.target).collect(),
+        part: written.part,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGEST: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+    fn one(name: &str) -> String {
+        format!(
+            r#"{{"name": {name}, "tags": ["1"], "digest": "{DIGEST}", "platforms": [{{"platform": "linux/amd64",
+            "layers": [{{"name": "app", "digest": "{DIGEST}"}}]}}], "targets": [{{"target": "oci:d"}}], "new": 1}}"#
+        )
+    }
+
+    #[test]
+    fn both_forms_are_read() {
+        let alone = Metadata::parse(&one(r#""ghcr.io/a/b""#)).unwrap();
+        assert_eq!(alone.images[0].name.as_ref().unwrap().to_string(), "ghcr.io/a/b");
+        assert_eq!(alone.images[0].targets, ["oci:d"]);
+        let all = format!(
+            r#"{{"version": 1, "shard": {{"number": 1, "of": 2, "members": ["a"]}}, "images": [{}]}}"#,
+            one("null")
+        );
+        let all = Metadata::parse(&all).unwrap();
+        assert_eq!(all.images[0].name, None);
+        assert_eq!(all.shard.unwrap().members, ["a"]);
+    }
+
+    #[test]
+    fn other_files_are_refused() {
+        for (text, expected) in [
+            ("", "not the metadata"),
+            ("[]", "not the metadata"),
+            ("{}", "not the metadata"),
+            (r#"{"images": [{}]}"#, "not the metadata"),
+            (r#"{"version": 2, "images": []}"#, "version 2"),
+            (&one(r#""no registry\n""#), r#"name "no registry\n" is invalid"#),
+            (&one("null").replace(r#"["1"]"#, r#"["a b"]"#), "tag \"a b\""),
+            (&one("null").replace("linux/amd64", "linux"), "platform \"linux\""),
+        ] {
+            let error = Metadata::parse(text).unwrap_err();
+            assert!(error.to_string().contains(expected), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,433 @@
+//! Parts of images, built apart and joined to the image that one build makes.
+
+use std::collections::BTreeSet;
+use std::process::Stdio;
+use std::sync::Mutex;
+
+use serde_json::Value;
+
+use super::{MEMBERS, write_stack};
+use crate::support::Sandbox;
+use crate::support::faults::answer::Reply;
+use crate::support::faults::fake::Fake;
+use crate::support::faults::flavour::Flavour;
+use crate::support::faults::hook::Hook;
+use crate::support::faults::log::Seen;
+
+const PLATFORMS: [&str; 2] = ["linux/amd64", "linux/arm64"];
+
+fn part_file(platform: &str) -> String {
+    format!("{}.json", platform.replace('/', "-"))
+}
+
+/// Writes a spec with a file of each platform. `image` are further lines of `[image]`.
+fn write_app(sandbox: &Sandbox, host: &str, image: &str) {
+    sandbox.spec(&format!(
+        "[vars]\nmode = {{ env = \"MODE\", default = \"plain\" }}\n[image]\nname = \"{host}/me/app\"\ntags = [\"1.0\", \"latest\"]\n\
+         platforms = [\"linux/amd64\", \"linux/arm64\"]\nannotations = {{ source = \"x\", mode = \"${{mode}}\" }}\n{image}\n\
+         [[layers]]\nname = \"app\"\nfiles = [{{ from = \"dist/${{arch}}/app\", to = \"/app\" }}]\n"
+    ));
+    for arch in ["amd64", "arm64"] {
+        sandbox.write(&format!("dist/{arch}/app"), format!("for {arch}\n"));
+    }
+}
+
+/// Pushes each platform as a part of its own.
+fn push_parts(sandbox: &Sandbox, fake: &Fake) {
+    for platform in PLATFORMS {
+        let file = part_file(platform);
+        let outcome = sandbox.ok(&[
+            "build",
+            "--push",
+            "--plain-http",
+            fake.host(),
+            "--platform",
+            platform,
+            "--metadata",
+            &file,
+        ]);
+        outcome.says(&["these tags were not changed"]);
+    }
+}
+
+fn merge<'a>(fake: &'a Fake, arguments: &[&'a str]) -> Vec<&'a str> {
+    [&["merge", "--plain-http", fake.host()][..], arguments].concat()
+}
+
+/// Writes a base image into a layout, and returns its name.
+fn base(sandbox: &Sandbox, directory: &str, platforms: &str) -> String {
+    let spec = format!("{directory}.toml");
+    sandbox.write(
+        &spec,
+        format!(
+            "format = 1\n[image]\nplatforms = [{platforms}]\n[[layers]]\nname = \"{directory}\"\n\
+             files = [{{ from = \"{directory}.txt\", to = \"/etc/{directory}\" }}]\n"
+        ),
+    );
+    sandbox.write(&format!("{directory}.txt"), directory);
+    sandbox.ok(&["build", &spec, "-t", "1", "-o", &format!("oci:{directory}")]);
+    format!("oci:{directory}:1")
+}
+
+#[test]
+fn the_merged_index_is_the_one_of_a_whole_build() {
+    let both = "\"linux/amd64\", \"linux/arm64\"";
+    for case in [
+        "scratch",
+        "one base",
+        "a base for each platform",
+        "no index for a single platform",
+    ] {
+        let sandbox = Sandbox::new();
+        let fake = Fake::start(Flavour::distribution3());
+        let image = match case {
+            "scratch" => String::new(),
+            "one base" => format!("base = \"{}\"", base(&sandbox, "both", both)),
+            "a base for each platform" => {
+                let first = base(&sandbox, "first", "\"linux/amd64\"");
+                let second = base(&sandbox, "second", "\"linux/arm64\"");
+                format!(
+                    "[platform.\"linux/amd64\".image]\nbase = \"{first}\"\nannotations = {{ own = \"x\" }}\n\
+                     [platform.\"linux/arm64\".image]\nbase = \"{second}\"\n"
+                )
+            }
+            _ => "index = false".to_owned(),
+        };
+        write_app(&sandbox, fake.host(), &image);
+        let whole = sandbox.ok(&["build", "-o", "oci:whole"]).digest();
+        push_parts(&sandbox, &fake);
+        assert!(fake.contents().manifest("me/app", "1.0").is_none(), "{case}");
+        let files = PLATFORMS.map(part_file);
+        let merged = sandbox.ok(&merge(&fake, &[&files[1], &files[0], "--metadata", "merged.json"]));
+        assert_eq!(merged.digest(), whole, "{case}");
+        for tag in ["1.0", "latest"] {
+            let contents = fake.contents();
+            let (digest, manifest) = contents.manifest("me/app", tag).unwrap();
+            assert_eq!(digest, whole, "{case}");
+            assert_eq!(contents.missing("me/app", &manifest), None, "{case}");
+        }
+        let metadata = sandbox.json("merged.json");
+        assert_eq!(metadata["digest"], whole.as_str());
+        assert_eq!(metadata["platforms"].as_array().unwrap().len(), 2);
+        assert_eq!(
+            metadata["platforms"][0]["layers"].as_array().unwrap().last().unwrap()["name"],
+            "app"
+        );
+        assert_eq!(metadata.get("part"), None);
+    }
+}
+
+#[test]
+fn a_workspace_is_merged_member_by_member() {
+    let sandbox = Sandbox::new();
+    let fake = Fake::start(Flavour::distribution3());
+    write_stack(&sandbox, fake.host());
+    let whole = sandbox.ok(&["build", "-o", "oci:whole"]).stdout;
+    push_parts(&sandbox, &fake);
+    let before = fake.log().all().len();
+    let files = PLATFORMS.map(part_file);
+    let merged = sandbox.ok(&merge(&fake, &[&files[0], &files[1]]));
+    assert_eq!(merged.stdout, whole);
+    let seen = fake.log().all().split_off(before);
+    let tags: Vec<&Seen> = seen
+        .iter()
+        .filter(|seen| seen.method == "PUT" && seen.target.ends_with("/1.0"))
+        .collect();
+    let tagged: Vec<&str> = tags.iter().map(|seen| seen.target.split('/').nth(3).unwrap()).collect();
+    assert_eq!(tagged, MEMBERS);
+    let first_tag = seen.iter().position(|seen| seen.line() == tags[0].line()).unwrap();
+    let writes = |seen: &&Seen| seen.method != "HEAD" && seen.method != "GET";
+    assert_eq!(
+        seen[first_tag..].iter().filter(writes).count(),
+        MEMBERS.len(),
+        "nothing but tags after the first"
+    );
+    let uploads = seen.iter().filter(|seen| seen.method == "POST");
+    assert_eq!(uploads.count(), 0, "the parts are in their repositories already");
+}
+
+#[test]
+fn parts_that_do_not_belong_together_are_refused() {
+    let sandbox = Sandbox::new();
+    let fake = Fake::start(Flavour::distribution3());
+    write_app(&sandbox, fake.host(), "");
+    push_parts(&sandbox, &fake);
+    let first = sandbox.json("linux-amd64.json");
+    let change = |name: &str, pointer: &str, value: Value| {
+        let mut part = sandbox.json("linux-arm64.json");
+        *part.pointer_mut(pointer).unwrap() = value;
+        sandbox.write(name, part.to_string());
+    };
+    let zeros = format!("sha256:{}", "0".repeat(64));
+    change("spec.json", "/part/build/spec", zeros.as_str().into());
+    change("variables.json", "/part/build/variables", zeros.as_str().into());
+    change("epoch.json", "/part/build/source_date_epoch", 7.into());
+    change("tags.json", "/part/tags", vec!["2"].into());
+    change("lost.json", "/digest", zeros.as_str().into());
+    change("unwritten.json", "/targets", Value::Array(Vec::new()));
+    sandbox.write("dist/amd64/app", "another\n");
+    let again = [
+        "build",
+        "--push",
+        "--plain-http",
+        fake.host(),
+        "--platform",
+        "linux/amd64",
+        "--metadata",
+        "again.json",
+    ];
+    sandbox.ok(&again);
+    sandbox.write("other.json", "{}");
+    let image = first["image"].as_str().unwrap();
+    let tag = image.split('@').next().unwrap().to_owned() + ":1.0";
+    let before = fake.log().all().len();
+    for (parts, code, words) in [
+        (
+            &["linux-amd64.json"][..],
+            6,
+            &[
+                "incomplete",
+                "no part has linux/arm64",
+                "linux/amd64 (from linux-amd64.json)",
+            ][..],
+        ),
+        (
+            &["linux-amd64.json", "again.json", "linux-arm64.json"],
+            2,
+            &["two parts have an image for linux/amd64", "again.json"],
+        ),
+        (
+            &["linux-amd64.json", "spec.json"],
+            2,
+            &["different builds", "specs differ"],
+        ),
+        (&["linux-amd64.json", "variables.json"], 2, &["variables differ"]),
+        (
+            &["linux-amd64.json", "epoch.json"],
+            2,
+            &["SOURCE_DATE_EPOCH is 0 and 7"],
+        ),
+        (&["linux-amd64.json", "tags.json"], 2, &["their tags are"]),
+        (
+            &["linux-amd64.json", "lost.json"],
+            6,
+            &["cannot read the part lost.json"],
+        ),
+        (
+            &["linux-amd64.json", "unwritten.json"],
+            2,
+            &["unwritten.json: the image was not written"],
+        ),
+        (
+            &["linux-amd64.json", "other.json"],
+            2,
+            &["other.json", "not the metadata of a build"],
+        ),
+        (&["linux-amd64.json", "none.json"], 2, &["none.json"]),
+        (&["linux-amd64.json", &tag], 2, &["by its tag", "@sha256:"]),
+        (&[image], 2, &["which platforms", "--platforms linux/amd64,linux/arm64"]),
+        (
+            &[image, "--platforms", "linux/arm64"],
+            2,
+            &["has an image for linux/amd64", "the whole image has linux/arm64"],
+        ),
+        (
+            &["linux-amd64.json", "--platforms", "linux/386"],
+            2,
+            &["--platforms lists linux/386"],
+        ),
+        (&[&tag], 2, &["needs parts"]),
+    ] {
+        sandbox.run(&merge(&fake, parts)).expect(code).says(words);
+    }
+    let written: Vec<String> = fake.log().all()[before..]
+        .iter()
+        .filter(|seen| seen.method != "HEAD" && seen.method != "GET")
+        .map(Seen::line)
+        .collect();
+    assert!(written.is_empty(), "{written:#?}");
+}
+
+#[test]
+fn images_of_other_tools_need_their_platforms() {
+    let sandbox = Sandbox::new();
+    let fake = Fake::start(Flavour::distribution3());
+    write_app(&sandbox, fake.host(), "");
+    let whole = sandbox.ok(&["build", "-o", "oci:whole"]).digest();
+    for platform in PLATFORMS {
+        let directory = format!("oci:{}", platform.replace('/', "-"));
+        sandbox.ok(&["build", "--platform", platform, "-t", "1.0", "-o", &directory]);
+    }
+    let target = format!("{}/other/name:2", fake.host());
+    let platforms = ["--platforms", "linux/amd64,linux/arm64"];
+    let parts = [
+        &[target.as_str(), "oci:linux-amd64", "oci:linux-arm64:1.0"][..],
+        &platforms,
+    ]
+    .concat();
+    let merged = sandbox.ok(&merge(&fake, &parts));
+    assert_eq!(merged.digest(), whole);
+    let contents = fake.contents();
+    let (digest, manifest) = contents.manifest("other/name", "2").unwrap();
+    assert_eq!(digest, whole);
+    assert_eq!(contents.missing("other/name", &manifest), None);
+    // Into a layout, from an archive and a registry.
+    sandbox.ok(&["copy", "oci:linux-amd64", "oci-archive:amd64.tar"]);
+    let image = format!(
+        "{}/other/name@{}",
+        fake.host(),
+        manifest.json()["manifests"][1]["digest"].as_str().unwrap()
+    );
+    let parts = [&["-o", "oci:joined:3", "oci-archive:amd64.tar", &image][..], &platforms].concat();
+    sandbox.ok(&merge(&fake, &parts));
+    let index = sandbox.layout("joined").tagged("3");
+    assert_eq!(index["manifests"].as_array().unwrap().len(), 2);
+    sandbox
+        .run(&merge(
+            &fake,
+            &[
+                "oci:linux-amd64",
+                "oci:linux-arm64",
+                "--platforms",
+                "linux/amd64,linux/arm64",
+            ],
+        ))
+        .expect(2)
+        .says(&["do not say where to write the image"]);
+}
+
+/// Returns the digest that a tag names.
+fn named(fake: &Fake, tag: &str) -> Option<String> {
+    fake.contents().manifest("me/app", tag).map(|(digest, _)| digest)
+}
+
+#[test]
+fn a_tag_that_someone_else_moved_is_not_written() {
+    let sandbox = Sandbox::new();
+    let fake = Fake::start(Flavour::distribution3());
+    write_app(&sandbox, fake.host(), "");
+    push_parts(&sandbox, &fake);
+    let files = PLATFORMS.map(part_file);
+    let with = |expected: &str| sandbox.run(&merge(&fake, &["--if-tag", expected, &files[0], &files[1]]));
+    let zeros = format!("sha256:{}", "0".repeat(64));
+    with(&zeros)
+        .expect(3)
+        .says(&["was moved by someone else", "found no image", "it was not written"]);
+    assert_eq!(named(&fake, "1.0"), None);
+    let whole = with("none").expect(0).digest();
+    // A rerun finds its own image.
+    with("none").expect(0);
+    write_app(&sandbox, fake.host(), "index = true\n[config]\nlabels = { a = \"b\" }");
+    push_parts(&sandbox, &fake);
+    with("none").expect(3).says(&[&whole]);
+    with("1.0=none").expect(3);
+    assert_eq!(named(&fake, "latest").as_ref(), Some(&whole));
+    let next = with(&whole).expect(0).digest();
+    assert_ne!(next, whole);
+    for bad in ["", "x", "1.0=", "a b=none", "sha256:1"] {
+        with(bad).expect(2).says(&["expected a digest or none"]);
+    }
+}
+
+#[test]
+fn a_tag_that_moves_while_it_is_written_is_noticed() {
+    let sandbox = Sandbox::new();
+    let fake = Fake::start(Flavour::distribution3());
+    write_app(&sandbox, fake.host(), "");
+    push_parts(&sandbox, &fake);
+    let files = PLATFORMS.map(part_file);
+    let arm = sandbox.json(&files[1])["digest"].as_str().unwrap().to_owned();
+    // Someone else moves the tag between the index and the tag: what is read then is another image.
+    let other = fake.contents().manifest("me/app", &arm).unwrap().1;
+    let moving = Mutex::new(Some(other));
+    let registry = fake.registry();
+    fake.hook(
+        Hook::change(move |reply: Reply| {
+            if let Some(other) = moving.lock().unwrap().take() {
+                registry.contents().put_manifest("me/app", "1.0", other);
+            }
+            reply
+        })
+        .on("PUT", "/v2/me/app/manifests/sha256:"),
+    );
+    let outcome = sandbox.run(&merge(&fake, &["--if-tag", "none", &files[0], &files[1]]));
+    outcome.expect(3).says(&["was moved by someone else", &arm]);
+    assert_eq!(named(&fake, "1.0"), Some(arm));
+    assert_eq!(named(&fake, "latest"), None);
+}
+
+/// Rounds of the race, and the seed of its order.
+const ROUNDS: usize = 50;
+
+/// Returns the next number of a fixed sequence (Knuth's MMIX generator).
+fn next(state: &mut u64) -> usize {
+    *state = state
+        .wrapping_mul(6_364_136_223_846_793_005)
+        .wrapping_add(1_442_695_040_888_963_407);
+    usize::try_from(*state >> 33).unwrap()
+}
+
+#[test]
+fn runners_that_race_leave_a_whole_image() {
+    let fake = Fake::start(Flavour::distribution3());
+    let sandboxes = ["one", "two"].map(|content| {
+        let sandbox = Sandbox::new();
+        write_app(&sandbox, fake.host(), "");
+        sandbox
+            .write("dist/amd64/app", content)
+            .write("dist/arm64/app", content);
+        push_parts(&sandbox, &fake);
+        sandbox
+    });
+    let [one, two] = &sandboxes;
+    let of_other = two.path("linux-arm64.json").to_string_lossy().into_owned();
+    let push = ["build", "--push", "--plain-http", fake.host(), "--platform"];
+    let pushed = |platform| [&push[..], &[platform]].concat();
+    let files = PLATFORMS.map(part_file);
+    let whole = merge(&fake, &[&files[0], &files[1]]);
+    // The other's spec is the same: only the platforms say that something is missing.
+    let lost = merge(&fake, &[&files[0]]);
+    let twice = merge(&fake, &[&files[0], &files[1], &of_other]);
+    let mut jobs = vec![
+        (one, pushed(PLATFORMS[0]), 0),
+        (two, pushed(PLATFORMS[1]), 0),
+        (one, pushed(PLATFORMS[1]), 0),
+        (two, pushed(PLATFORMS[0]), 0),
+        (one, whole.clone(), 0),
+        (two, whole, 0),
+        (two, lost, 6),
+        (one, twice, 2),
+    ];
+    let mut state = 14;
+    let mut images = BTreeSet::new();
+    for round in 0..ROUNDS {
+        for at in (1..jobs.len()).rev() {
+            jobs.swap(at, next(&mut state) % (at + 1));
+        }
+        let started: Vec<_> = jobs
+            .iter()
+            .map(|(sandbox, arguments, code)| {
+                let mut command = sandbox.command(arguments);
+                command.stdout(Stdio::piped()).stderr(Stdio::piped());
+                (command.spawn().unwrap(), arguments, *code)
+            })
+            .collect();
+        for (child, arguments, code) in started {
+            assert_whole(&fake, round);
+            let output = child.wait_with_output().unwrap();
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(code), "{round}: {arguments:?}: {stderr}");
+        }
+        images.insert(assert_whole(&fake, round).unwrap());
+    }
+    assert_eq!(images.len(), 2, "both images won at least once");
+}
+
+/// Checks that the tag, if there is one, names an index with both platforms. Returns its digest.
+fn assert_whole(fake: &Fake, round: usize) -> Option<String> {
+    let contents = fake.contents();
+    let (digest, manifest) = contents.manifest("me/app", "1.0")?;
+    assert_eq!(manifest.json()["manifests"].as_array().unwrap().len(), 2, "{round}");
+    assert_eq!(contents.missing("me/app", &manifest), None, "{round}");
+    Some(digest)
+}
