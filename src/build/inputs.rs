@@ -18,7 +18,7 @@ use crate::files::{self, Archives, FilesError, IgnoreRules, NotLeftOut, UnreadDo
 use crate::model::{Content, Digest, EntryKind, EntryPath, ListedItem, ListedRoot, Listing, Platform, escape};
 use crate::plan::{BaseImage, BuildPlan, PlanError, PlanInput, PlanInputs, plan_recording};
 use crate::spec::{FilesEntry, From, PlatformSpec, Spec};
-use crate::tree::{NodeKind, View};
+use crate::tree::{Node, NodeKind, View};
 
 /// The plan of one platform, and the images that it reads from.
 pub(super) struct PlannedPlatform {
@@ -78,7 +78,7 @@ pub(super) async fn plan_platform(
     let (plan, inputs, file_images) = match plan_as_earlier(&input, earlier).map_err(failed)? {
         Some((plan, inputs)) => (plan, inputs, BTreeMap::new()),
         None => {
-            let (listings, file_images) = list_layers(&input.platform_spec, disk, images).await?;
+            let (listings, file_images) = list_layers(&input.platform_spec, disk, images, members).await?;
             input.listings = listings;
             let (plan, inputs) = plan_recording(input).map_err(failed)?;
             (plan, Arc::new(inputs), file_images)
@@ -223,19 +223,31 @@ async fn list_layers(
     platform_spec: &PlatformSpec,
     disk: &Disk,
     images: &mut Images<'_>,
+    members: &MemberImages,
 ) -> Result<(LayerListings, BTreeMap<Digest, PlatformImage>), BuildError> {
     let ignore = IgnoreRules::load(&platform_spec.ignore_file, &disk.directory)?;
     let dockerignore = UnreadDockerignore::find(&ignore, &disk.directory);
+    let platform = &platform_spec.platform;
     let mut file_images = BTreeMap::new();
     let mut layers = Vec::new();
     for layer in &platform_spec.layers {
         let mut of_layer = Vec::new();
         for entry in &layer.files {
             of_layer.push(match (&entry.from, entry.image()) {
+                (From::Member { id, path }, _) => {
+                    let listing = list_member(entry, (members, id), path, platform, &mut file_images)?;
+                    files::filter(listing, entry)?
+                }
                 (From::Disk { .. }, _) | (_, None) => disk.list(entry, &ignore)?,
                 (From::Image { path, .. }, Some(named)) => {
-                    let found = images.for_platform(&named, &platform_spec.platform).await?;
-                    let listing = list_image(entry, &found, path, &platform_spec.platform)?;
+                    let found = images.for_platform(&named, platform).await?;
+                    let manifest = found.image.manifest().descriptor().digest;
+                    let listing = list_image(entry, &found, path, platform, &mut |path, _| {
+                        Ok(Some(Content::Image {
+                            manifest,
+                            path: path.clone(),
+                        }))
+                    })?;
                     file_images.insert(found.image.manifest().descriptor().digest, found);
                     files::filter(listing, entry)?
                 }
@@ -250,12 +262,38 @@ async fn list_layers(
     Ok((layers, file_images))
 }
 
+/// Lists a path of a member's image, which need not be packed. Adds the images that have the content of its files to
+/// `file_images`.
+fn list_member(
+    entry: &FilesEntry,
+    (members, id): (&MemberImages, &str),
+    path: &str,
+    platform: &Platform,
+    file_images: &mut BTreeMap<Digest, PlatformImage>,
+) -> Result<Listing, BuildError> {
+    let found = members.for_platform(id, platform)?;
+    list_image(entry, &found, path, platform, &mut |path, node| {
+        let Some(place) = node.content_at(path) else {
+            return Ok(None);
+        };
+        let content = members.content(id, platform, place)?;
+        Ok(content.map(|(content, image)| {
+            file_images.extend(image.map(|image| (image.image.manifest().descriptor().digest, image)));
+            content
+        }))
+    })
+}
+
+/// Returns the source of the content of a file of an image; `None` if it is not there.
+type FindContent<'a> = dyn FnMut(&EntryPath, &Node) -> Result<Option<Content>, BuildError> + 'a;
+
 /// Lists a path of an image. If the path itself is a link, it is followed; links below it are copied verbatim.
 fn list_image(
     entry: &FilesEntry,
     found: &PlatformImage,
     path: &str,
     platform: &Platform,
+    content: &mut FindContent<'_>,
 ) -> Result<Listing, BuildError> {
     let not_there = || BuildError::NotInImage {
         place: entry.place.to_string(),
@@ -266,8 +304,7 @@ fn list_image(
     let view = View::new(found.facts.tree.clone());
     let asked = EntryPath::new(path.as_bytes()).map_err(|_| not_there())?;
     let at = view.resolve(&asked).map_err(|_| not_there())?;
-    let manifest = found.image.manifest().descriptor().digest;
-    let item = |relative: EntryPath, at: &EntryPath| -> Result<ListedItem, BuildError> {
+    let mut item = |relative: EntryPath, at: &EntryPath| -> Result<ListedItem, BuildError> {
         let node = view.node(at).ok_or_else(not_there)?;
         let origin = format!("{}#{at}", found.name);
         let kind = match &node.kind {
@@ -277,10 +314,7 @@ fn list_image(
             },
             NodeKind::File { size_bytes, .. } => EntryKind::File {
                 size_bytes: *size_bytes,
-                content: Content::Image {
-                    manifest,
-                    path: at.clone(),
-                },
+                content: content(at, node)?.ok_or_else(not_there)?,
             },
             NodeKind::Special => {
                 let place = entry.place.clone();

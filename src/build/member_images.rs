@@ -1,16 +1,29 @@
-//! The images of a build that others of it are based on: first as they are planned, and then as they are packed.
+//! The images of a build that others of it are based on or take files from: first as they are planned, and then as they
+//! are packed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::build::BuildError;
 use crate::build::images::{PlatformImage, ReadName};
-use crate::model::{Image, Platform, Root};
+use crate::build::inputs::PlannedPlatform;
+use crate::model::{Content, Digest, EntryKind, EntryPath, Image, LayerPlan, Platform, Root};
 use crate::store::Source;
 
 /// Members by their IDs, each with its platforms.
 #[derive(Default)]
-pub(super) struct MemberImages(BTreeMap<String, Vec<(Platform, PlatformImage)>>);
+pub(super) struct MemberImages(BTreeMap<String, Vec<MemberPlatform>>);
+
+/// A platform of a member.
+struct MemberPlatform {
+    platform: Platform,
+    image: PlatformImage,
+    /// Its own layers, as they are planned.
+    layers: Vec<Arc<LayerPlan>>,
+    base: Option<PlatformImage>,
+    /// The images that its files are copied from.
+    file_images: BTreeMap<Digest, PlatformImage>,
+}
 
 impl MemberImages {
     /// Returns the image of a member for a platform.
@@ -18,20 +31,58 @@ impl MemberImages {
     /// # Errors
     /// Returns [`BuildError::MemberLacks`] if the member is not built for the platform.
     pub fn for_platform(&self, id: &str, platform: &Platform) -> Result<PlatformImage, BuildError> {
-        let platforms = self.0.get(id).map(Vec::as_slice).unwrap_or_default();
-        let found = platforms.iter().find(|(known, _)| known.is_same_as(platform));
-        found
-            .map(|(_, image)| image.clone())
-            .ok_or_else(|| BuildError::MemberLacks {
-                id: id.to_owned(),
-                platform: platform.clone(),
-                known: platforms.iter().map(|(known, _)| known.clone()).collect(),
-            })
+        self.find(id, platform).map(|found| found.image.clone())
     }
 
-    /// Adds a member, with its image for each of its platforms.
-    pub fn add(&mut self, id: &str, images: Vec<(Platform, PlatformImage)>) {
-        self.0.insert(id.to_owned(), images);
+    fn find(&self, id: &str, platform: &Platform) -> Result<&MemberPlatform, BuildError> {
+        let platforms = self.0.get(id).map(Vec::as_slice).unwrap_or_default();
+        let found = platforms.iter().find(|known| known.platform.is_same_as(platform));
+        found.ok_or_else(|| BuildError::MemberLacks {
+            id: id.to_owned(),
+            platform: platform.clone(),
+            known: platforms.iter().map(|known| known.platform.clone()).collect(),
+        })
+    }
+
+    /// Adds a member, with its image for each of its planned platforms, in their order.
+    pub fn add(&mut self, id: &str, images: Vec<(Platform, PlatformImage)>, planned: &[PlannedPlatform]) {
+        let platforms = images.into_iter().zip(planned);
+        let platforms = platforms.map(|((platform, image), planned)| MemberPlatform {
+            platform,
+            image,
+            layers: planned.plan.layers.clone(),
+            base: planned.base.clone(),
+            file_images: planned.file_images.clone(),
+        });
+        self.0.insert(id.to_owned(), platforms.collect());
+    }
+
+    /// Returns the source of a file's content: what the member's own layer is packed from, or a file of the image below.
+    /// `place` is the layer with the content, from 0 for the lowest one of the base, and its path there. If it is in an
+    /// image, also returns that image. Returns `None` if no layer has it.
+    pub fn content(
+        &self,
+        id: &str,
+        platform: &Platform,
+        place: (u32, &EntryPath),
+    ) -> Result<Option<(Content, Option<PlatformImage>)>, BuildError> {
+        let (layer, path) = place;
+        let layer = usize::try_from(layer).unwrap_or(usize::MAX);
+        let mut member = self.find(id, platform)?;
+        loop {
+            let below = member.base.as_ref().map_or(0, |base| base.image.layers().count());
+            if let Some(own) = layer.checked_sub(below) {
+                return Ok(member.own_content(own, path));
+            }
+            match &member.base {
+                None => return Ok(None),
+                Some(PlatformImage {
+                    name: ReadName::Member { id, .. },
+                    ..
+                }) => member = self.find(id, platform)?,
+                Some(base) => return Ok(content_of_base(base, place)),
+            }
+        }
     }
 
     /// Replaces the images of a member by the packed ones. `images` has one for each platform, in the order in which
@@ -41,10 +92,10 @@ impl MemberImages {
             Root::Index(index) => Some(index.descriptor().digest),
             Root::Manifest(_) => None,
         };
-        for ((_, known), image) in self.0.get_mut(id).into_iter().flatten().zip(images) {
-            known.image = image.clone();
-            known.index = index;
-            known.source = source.clone();
+        for (known, image) in self.0.get_mut(id).into_iter().flatten().zip(images) {
+            known.image.image = image.clone();
+            known.image.index = index;
+            known.image.source = source.clone();
         }
     }
 
@@ -59,4 +110,33 @@ impl MemberImages {
             _ => Ok(None),
         }
     }
+}
+
+impl MemberPlatform {
+    /// Returns the content of a file of one of its own layers, with the image that it is copied from.
+    fn own_content(&self, layer: usize, path: &EntryPath) -> Option<(Content, Option<PlatformImage>)> {
+        let entries = &self.layers.get(layer)?.entries;
+        let found = entries.iter().find_map(|entry| match &entry.kind {
+            EntryKind::File { content, .. } if entry.path == *path => Some(content.clone()),
+            _ => None,
+        })?;
+        let image = match &found {
+            Content::Image { manifest, .. } => self.file_images.get(manifest).cloned(),
+            _ => None,
+        };
+        Some((found, image))
+    }
+}
+
+/// Returns the content of a file of a base: some path of its tree has it, unless an upper layer of the base removed it.
+fn content_of_base(base: &PlatformImage, place: (u32, &EntryPath)) -> Option<(Content, Option<PlatformImage>)> {
+    let tree = &base.facts.tree;
+    let has_it = |path: &EntryPath| tree.node(path).and_then(|node| node.content_at(path)) == Some(place);
+    let path = if has_it(place.1) {
+        place.1.clone()
+    } else {
+        tree.nodes().find(|(path, _)| has_it(path))?.0.clone()
+    };
+    let manifest = base.image.manifest().descriptor().digest;
+    Some((Content::Image { manifest, path }, Some(base.clone())))
 }

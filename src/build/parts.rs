@@ -9,7 +9,7 @@ use crate::model::{BYTE_FORMAT, BuildInputs, Digest, Hasher};
 use crate::spec::Spec;
 
 /// Returns the inputs that all platforms of each member share, in the members' order. They include those of the members
-/// that it is based on.
+/// that it is based on or takes files from.
 pub(super) fn build_inputs(
     members: &[Member<'_>],
     lock: &Lock,
@@ -32,15 +32,15 @@ pub(super) fn build_inputs(
     members.iter().map(inputs).collect()
 }
 
-/// Returns a spec and those of all members that it is based on, by their IDs.
+/// Returns a spec and those of all members that it is based on or takes files from, by their IDs.
 fn with_bases<'a>(spec: &'a Spec, by_id: &BTreeMap<&str, &'a Spec>) -> Vec<&'a Spec> {
     let mut specs = vec![spec];
     let mut seen = BTreeSet::new();
-    let mut todo = spec.member_bases();
+    let mut todo = spec.needed_members();
     while let Some(id) = todo.pop_first() {
         if let Some(base) = by_id.get(id.as_str()).filter(|_| seen.insert(id.clone())) {
             specs.push(base);
-            todo.extend(base.member_bases());
+            todo.extend(base.needed_members());
         }
     }
     specs

@@ -125,13 +125,13 @@ struct Failed {
 }
 
 impl Failed {
-    /// Returns `true` for a member that is based on a failed one. It counts as failed, without an error of its own.
+    /// Returns `true` for a member that needs a failed one. It counts as failed, without an error of its own.
     fn concerns(&mut self, member: &Member<'_>) -> bool {
-        let is_based_on_failed = member.spec.member_bases().iter().any(|base| self.ids.contains(base));
-        if is_based_on_failed {
+        let needs_failed = member.spec.needed_members().iter().any(|base| self.ids.contains(base));
+        if needs_failed {
             self.ids.extend(member.id.map(str::to_owned));
         }
-        is_based_on_failed
+        needs_failed
     }
 
     fn add(&mut self, member: &Member<'_>, error: BuildError) {
@@ -153,11 +153,9 @@ impl Failed {
     }
 }
 
-/// Returns `true` if a member is the base of another one.
-fn is_base(id: &str, members: &[Member<'_>]) -> bool {
-    members
-        .iter()
-        .any(|member| member.spec.member_bases().iter().any(|base| base == id))
+/// Returns `true` if another member is based on a member, or takes files from it.
+fn is_needed(id: &str, members: &[Member<'_>]) -> bool {
+    members.iter().any(|member| member.spec.needed_members().contains(id))
 }
 
 async fn plan_member(
@@ -190,10 +188,10 @@ async fn plan_member(
         platforms.push(planned);
     }
     outputs::refuse_inputs(member.outputs, &platforms)?;
-    if let Some(id) = member.id.filter(|id| is_base(id, members)) {
+    if let Some(id) = member.id.filter(|id| is_needed(id, members)) {
         build.contents.collect(&platforms, observer).await?;
         let images = planned_images(member, id, &platforms, &build.contents, options)?;
-        build.members.add(id, images);
+        build.members.add(id, images, &platforms);
     }
     let is_built = |platform| member.outputs.platforms.contains(platform);
     Ok(PlannedImage {

@@ -106,12 +106,10 @@ fn part(member: &Member<'_>, image: &PackedImage, build: BuildInputs) -> Option<
     if image.is_whole {
         return None;
     }
-    let plans: Vec<_> = image.platforms.iter().map(|planned| &planned.plan).collect();
     Some(Part {
         of: member.spec.platforms().to_vec(),
         tags: member.outputs.tags.iter().map(ToString::to_string).collect(),
         build,
-        annotations: index_annotations(&plans),
     })
 }
 

@@ -16,9 +16,6 @@ pub struct Part {
     pub tags: Vec<String>,
     /// What all of its platforms share.
     pub build: BuildInputs,
-    /// The annotations that an index of the part's platforms has.
-    #[serde(default)]
-    pub annotations: BTreeMap<String, String>,
 }
 
 /// What all platforms of a build share. Parts whose inputs are equal belong to one image. Artifacts are not included:
@@ -140,7 +137,6 @@ mod tests {
             of: vec![Platform::new("linux", "amd64"), "linux/arm/v7".parse().unwrap()],
             tags: vec!["1.0".to_owned()],
             build: inputs(),
-            annotations: BTreeMap::from([("x".to_owned(), "y".to_owned())]),
         };
         let text = serde_json::to_string(&part).unwrap();
         assert!(text.contains(r#""of":["linux/amd64","linux/arm/v7"]"#), "{text}");

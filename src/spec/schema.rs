@@ -158,6 +158,16 @@ impl PlatformSpec {
         }
     }
 
+    /// The IDs of the members of the workspace that files are taken from, sorted.
+    pub fn member_sources(&self) -> BTreeSet<&str> {
+        let entries = self.layers.iter().flat_map(|layer| &layer.files);
+        let ids = entries.filter_map(|entry| match &entry.from {
+            From::Member { id, .. } => Some(id.as_str()),
+            From::Disk { .. } | From::Image { .. } => None,
+        });
+        ids.collect()
+    }
+
     /// Every image that is read from: the base, and those that files are taken from; each once, sorted.
     pub fn images(&self) -> BTreeSet<NamedImage> {
         let entries = self.layers.iter().flat_map(|layer| &layer.files);
@@ -368,7 +378,8 @@ pub struct LinkEntry {
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
 #[schemars(rename = "Files", deny_unknown_fields, rename_all = "kebab-case")]
 pub struct FilesEntry {
-    /// A path or glob relative to the spec, or a path in an image: docker://REF#/path, oci:DIR[:TAG]#/path.
+    /// A path or glob relative to the spec, or a path in an image: docker://REF#/path, oci:DIR[:TAG]#/path; in a
+    /// workspace also workspace:ID#/path.
     #[allow(
         rustdoc::broken_intra_doc_links,
         reason = "[:TAG] is a part of the syntax, which editors show as it is"
@@ -426,6 +437,13 @@ pub enum From {
     Image {
         /// The image; a local path is joined to the spec's directory.
         image: ImageName,
+        /// Absolute path inside.
+        path: String,
+    },
+    /// A path inside the image of a member of the workspace: `workspace:ID#/path`.
+    Member {
+        /// The member's ID.
+        id: String,
         /// Absolute path inside.
         path: String,
     },

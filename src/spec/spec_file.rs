@@ -253,6 +253,13 @@ impl Spec {
         specs.filter_map(|spec| spec.member_base().map(str::to_owned)).collect()
     }
 
+    /// Returns the IDs of the members of the workspace that the image is based on or takes files from, sorted.
+    pub fn needed_members(&self) -> BTreeSet<String> {
+        let specs = self.platform_specs.iter().flatten();
+        let sources = specs.flat_map(PlatformSpec::member_sources).map(str::to_owned);
+        self.member_bases().into_iter().chain(sources).collect()
+    }
+
     /// Returns the paths of the spec, its lockfile with the directory of its facts, its ignore files and env-files, whether
     /// they exist or not. They are packed only if a `from` names them.
     pub fn own_files(&self) -> Vec<PathBuf> {

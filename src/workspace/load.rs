@@ -148,7 +148,7 @@ impl Workspace {
         let specs: Vec<(&str, BTreeSet<String>)> = self
             .members
             .iter()
-            .map(|member| (member.id.as_str(), member.spec.member_bases()))
+            .map(|member| (member.id.as_str(), member.spec.needed_members()))
             .collect();
         let bases = specs
             .iter()
@@ -158,12 +158,17 @@ impl Workspace {
     }
 }
 
-/// Returns the members that each member is based on.
+/// Returns the members that each member is based on or takes files from.
 fn bases(members: &BTreeMap<String, Spec>) -> BTreeMap<&str, BTreeSet<&str>> {
     let known = |base: String| members.get_key_value(&base).map(|(id, _)| id.as_str());
     members
         .iter()
-        .map(|(id, spec)| (id.as_str(), spec.member_bases().into_iter().filter_map(known).collect()))
+        .map(|(id, spec)| {
+            (
+                id.as_str(),
+                spec.needed_members().into_iter().filter_map(known).collect(),
+            )
+        })
         .collect()
 }
 
@@ -198,22 +203,22 @@ fn check_names(members: &BTreeMap<String, Spec>) -> Result<(), WorkspaceError> {
     Ok(())
 }
 
-/// Refuses bases that do not exist, and those that lack a platform.
+/// Refuses bases and sources of files that do not exist, and those that lack a platform.
 fn check_bases(members: &BTreeMap<String, Spec>) -> Result<(), WorkspaceError> {
     for (id, spec) in members {
         let mut lacking: BTreeMap<String, Vec<Platform>> = BTreeMap::new();
         for platform in spec.platforms() {
             let platform_spec = spec.platform(platform)?;
-            let Some(base) = platform_spec.member_base() else {
-                continue;
-            };
-            let known = members.get(base).ok_or_else(|| WorkspaceError::NoBase {
-                spec: spec.path().to_owned(),
-                id: base.to_owned(),
-                nearest: nearest(base, members.keys().map(String::as_str)).map(str::to_owned),
-            })?;
-            if !known.platforms().iter().any(|known| known.is_same_as(platform)) {
-                lacking.entry(base.to_owned()).or_default().push(platform.clone());
+            let sources = platform_spec.member_sources();
+            for base in platform_spec.member_base().into_iter().chain(sources) {
+                let known = members.get(base).ok_or_else(|| WorkspaceError::NoBase {
+                    spec: spec.path().to_owned(),
+                    id: base.to_owned(),
+                    nearest: nearest(base, members.keys().map(String::as_str)).map(str::to_owned),
+                })?;
+                if !known.platforms().iter().any(|known| known.is_same_as(platform)) {
+                    lacking.entry(base.to_owned()).or_default().push(platform.clone());
+                }
             }
         }
         if let Some((base, lacking)) = lacking.into_iter().next() {

@@ -36,20 +36,19 @@ pub(super) struct OpenedPart {
 }
 
 impl OpenedPart {
-    /// Reads the documents of a part. `platform` is that of a root without an index, as its build recorded it.
+    /// Reads the documents of a part.
     pub async fn read(
         label: String,
         source: Arc<dyn Source>,
         root: Root,
         recorded: Option<Part>,
-        platform: Option<Platform>,
     ) -> Result<Self, MergeError> {
         let mut children = Vec::new();
         let mut attached = Vec::new();
         match &root {
             Root::Manifest(_) => {
                 let entry = root.descriptor().clone();
-                children.push(child(&label, source.as_ref(), &entry, platform).await?);
+                children.push(child(&label, source.as_ref(), &entry, None).await?);
             }
             Root::Index(index) => {
                 if let Some(unsupported) = index.value().unsupported.first() {
@@ -91,12 +90,11 @@ impl OpenedPart {
         }
     }
 
-    /// Returns the annotations that an index of its platforms has.
+    /// Returns its annotations. A part of a build always has an index, since its spec has several platforms.
     pub fn annotations(&self) -> BTreeMap<String, String> {
-        match (&self.root, &self.recorded) {
-            (Root::Index(index), _) => index.value().annotations.clone(),
-            (Root::Manifest(_), Some(part)) => part.annotations.clone(),
-            (Root::Manifest(manifest), None) => manifest.value().annotations.clone(),
+        match &self.root {
+            Root::Index(index) => index.value().annotations.clone(),
+            Root::Manifest(manifest) => manifest.value().annotations.clone(),
         }
     }
 }

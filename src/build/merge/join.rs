@@ -85,10 +85,7 @@ fn check_builds(parts: &[OpenedPart]) -> Result<(), MergeError> {
 fn expected_platforms(parts: &[OpenedPart], wanted: &[Platform]) -> Result<Vec<Platform>, MergeError> {
     let recorded = parts.iter().find_map(|part| Some((part, &part.recorded.as_ref()?.of)));
     match (recorded, wanted) {
-        (Some((_, of)), []) => {
-            // A part without a record may have a platform that the record does not promise to be all.
-            Ok(of.clone())
-        }
+        (Some((_, of)), []) => Ok(of.clone()),
         (Some((part, of)), wanted) => {
             let is_in = |one: &Platform, all: &[Platform]| all.iter().any(|other| other.is_same_as(one));
             let is_same = of.iter().all(|one| is_in(one, wanted)) && wanted.iter().all(|one| is_in(one, of));
@@ -205,8 +202,7 @@ fn same_root(parts: &[OpenedPart]) -> Option<Root> {
     let first = parts.first()?;
     let digest = first.root.descriptor().digest;
     let is_same = parts.iter().all(|part| part.root.descriptor().digest == digest);
-    let is_single_manifest = matches!(first.root, Root::Manifest(_)) && first.recorded.is_none();
-    (is_same && (matches!(first.root, Root::Index(_)) || is_single_manifest)).then(|| first.root.clone())
+    is_same.then(|| first.root.clone())
 }
 
 /// Returns the annotations that all parts have, and the names of those that are left out without a record that says that

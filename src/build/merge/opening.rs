@@ -8,7 +8,7 @@ use crate::build::merge::error::MergeError;
 use crate::build::target::Target;
 use crate::build::transports::Transports;
 use crate::events::{Item, Observer, Task, Work};
-use crate::model::{Digest, ImageMetadata, ImageName, Metadata, Part, Platform, Reference, Repository, Selector, Tag};
+use crate::model::{Digest, ImageMetadata, ImageName, Metadata, Platform, Reference, Repository, Selector, Tag};
 
 /// A part as the command line names it.
 #[derive(Debug, Clone)]
@@ -84,26 +84,14 @@ impl ImageParts {
             };
             let (source, selector) = transports.source(&place.name).await.map_err(failed)?;
             let root = source.resolve(&selector).await.map_err(failed)?;
-            let (whole, platform) = place.record();
-            opened.push(OpenedPart::read(place.label.clone(), source, root, whole, platform).await?);
+            let whole = place.recorded.as_ref().and_then(|image| image.part.clone());
+            opened.push(OpenedPart::read(place.label.clone(), source, root, whole).await?);
         }
         Ok(opened)
     }
 }
 
 impl PartPlace {
-    /// Returns the whole that the part belongs to, and its platform if it has only one.
-    fn record(&self) -> (Option<Part>, Option<Platform>) {
-        let Some(image) = &self.recorded else {
-            return (None, None);
-        };
-        let platform = match &image.platforms[..] {
-            [only] => Some(only.platform.clone()),
-            _ => None,
-        };
-        (image.part.clone(), platform)
-    }
-
     /// Returns the platforms of an image that its build made whole.
     pub fn whole_platforms(&self) -> Option<Vec<Platform>> {
         let image = self.recorded.as_ref().filter(|image| image.part.is_none())?;

@@ -4,6 +4,7 @@ use super::super::error::Problem;
 use super::super::{FilesEntry, From};
 use super::context::Input;
 use super::inherited::ownership;
+use super::members::{MEMBER_PREFIX, check_in_workspace};
 use super::values::{image_path, parse_image_path};
 use crate::model::{capability, escape, nearest, xattr_pattern_owner};
 
@@ -34,7 +35,7 @@ pub(super) fn entry(input: Input<'_>) -> Result<FilesEntry, Problem> {
 /// Refuses keys that would have no effect.
 fn check_combinations(entry: &FilesEntry, input: Input<'_>) -> Result<(), Problem> {
     let refuse = |key: &str, message: &str, help: &str| Err(Problem::new(input.span_of(key), message).help(help));
-    let is_image = matches!(entry.from, From::Image { .. });
+    let is_image = !matches!(entry.from, From::Disk { .. });
     if entry.unpack && is_image {
         let help = "extract the archive from the image first";
         return refuse("from", "an archive inside an image cannot be unpacked", help);
@@ -69,11 +70,8 @@ fn from(input: Input<'_>) -> Result<From, Problem> {
     if text.is_empty() || text.contains('\0') {
         return Err(input.problem("a path must not be empty or contain a NUL character"));
     }
-    if text.starts_with("workspace:") {
-        return input.refuse(
-            "files of a member of a workspace cannot be copied",
-            "copy them from where the member's were: its own `from`, or an image",
-        );
+    if let Some(member) = text.strip_prefix(MEMBER_PREFIX) {
+        return from_member(input, member);
     }
     if !IMAGE_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) {
         return Ok(From::Disk {
@@ -91,6 +89,23 @@ fn from(input: Input<'_>) -> Result<From, Problem> {
     parse_image_path(&path, input)?;
     Ok(From::Image {
         image: input.image_name(image)?,
+        path,
+    })
+}
+
+/// Reads a path of a member's image.
+fn from_member(input: Input<'_>, member: &str) -> Result<From, Problem> {
+    check_in_workspace(input)?;
+    let Some((id, path)) = member.split_once("#/") else {
+        return input.refuse(
+            "a source from a member of the workspace needs a path in its image",
+            "add the path: workspace:ID#/path",
+        );
+    };
+    let path = format!("/{path}");
+    parse_image_path(&path, input)?;
+    Ok(From::Member {
+        id: id.to_owned(),
         path,
     })
 }

@@ -5,6 +5,7 @@ use super::super::{Base, CheckSpec, DEFAULT_MTIME_S, DirSpec, Group, IgnoreFile,
 use super::context::Input;
 use super::inherited::{check_family, compression, ownership};
 use super::layers::{LayerContext, layers};
+use super::members::{MEMBER_PREFIX, check_in_workspace};
 use super::values::{
     account_name, annotations, id, image_path, image_path_below_root, mode, mtime_s, owner, platform_name, size_bytes,
 };
@@ -15,9 +16,6 @@ pub(in super::super) const DEFAULT_IGNORE_FILE: &str = ".ocitectignore";
 
 /// The name for an image without a base, which is the default.
 const SCRATCH: &str = "scratch";
-
-/// What the name of a member of the workspace begins with.
-const MEMBER_PREFIX: &str = "workspace:";
 
 /// Reads the settings of `[image]` that are the same for all platforms.
 pub(in super::super) fn identity(image: Input<'_>) -> Result<ImageSpec, Problem> {
@@ -143,13 +141,8 @@ fn base(input: Input<'_>) -> Result<Base, Problem> {
         return Ok(Base::Scratch);
     }
     if let Some(id) = text.strip_prefix(MEMBER_PREFIX) {
-        return match input.context.source.root_path() {
-            Some(_) => Ok(Base::Member(id.to_owned())),
-            None => input.refuse(
-                "`workspace:` names a member of a workspace, and this spec belongs to none",
-                "list this spec in `members` of the workspace's ocitect.toml, in a directory above it",
-            ),
-        };
+        check_in_workspace(input)?;
+        return Ok(Base::Member(id.to_owned()));
     }
     input.image_name(text).map(Base::Image)
 }

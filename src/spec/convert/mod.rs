@@ -9,6 +9,7 @@ mod image;
 mod inherited;
 mod layers;
 mod matrix;
+mod members;
 mod values;
 mod vars;
 
