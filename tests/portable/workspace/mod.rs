@@ -1,8 +1,12 @@
 //! Workspaces: many images of one repository, built, checked and pushed together.
 
 mod building;
+mod changed;
+mod locking;
 mod mistakes;
 mod pushing;
+mod schema;
+mod selecting;
 
 use crate::support::Sandbox;
 
