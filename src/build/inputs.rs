@@ -62,7 +62,8 @@ pub(super) async fn plan_platform(
         .map(|base| base.image.config().value().env())
         .unwrap_or_default();
     let config = spec.config(platform, &base_env)?;
-    let policy = Policy::new(&platform_spec.check.allow, &platform_spec.check.deny)?;
+    let check = &platform_spec.check;
+    let policy = Policy::new(&check.allow, &check.deny)?.shared_if(check.is_shared_allow);
     let mut input = PlanInput {
         base: base.as_ref().map(|base| Arc::new(planning_base(base))),
         config,

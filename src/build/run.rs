@@ -227,12 +227,12 @@ fn report_findings(members: &[Member<'_>], verdicts: &[Verdict], observer: &Arc<
 }
 
 /// Images whose files can be opened.
-struct Checked {
-    images: Vec<PlannedImage>,
-    members: MemberImages,
-    contents: Contents,
-    lock_update: Option<LockUpdate>,
-    cache: Arc<BuildCache>,
+pub(super) struct Checked {
+    pub images: Vec<PlannedImage>,
+    pub members: MemberImages,
+    pub contents: Contents,
+    pub lock_update: Option<LockUpdate>,
+    pub cache: Arc<BuildCache>,
 }
 
 impl Checked {
@@ -295,17 +295,17 @@ pub(super) async fn in_background<T: Send + 'static>(
 }
 
 /// A packed and assembled image. All lists are in the order of the platforms.
-struct PackedImage {
+pub(super) struct PackedImage {
     platforms: Vec<PlannedPlatform>,
     layers: Vec<PlatformLayers>,
-    reports: Vec<PlatformReport>,
-    is_whole: bool,
+    pub reports: Vec<PlatformReport>,
+    pub is_whole: bool,
     /// The root, and the source of everything below it.
-    output: Arc<BuildOutput>,
+    pub output: Arc<BuildOutput>,
 }
 
 /// Makes all layers, and passes finished ones to `take` while much is left to do.
-async fn pack(
+pub(super) async fn pack(
     checked: Checked,
     earlier: CacheFrom,
     take: EagerUpload,

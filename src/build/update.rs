@@ -8,13 +8,14 @@ use crate::build::BuildError;
 use crate::build::changes::{ImageChange, image_change};
 use crate::build::images::Images;
 use crate::build::lock_files;
-use crate::build::locking::{self, Need, all_needs, by_name, lock_path};
+use crate::build::lock_scope::LockScope;
+use crate::build::locking::{self, Need, by_name};
 use crate::build::options::BuildOptions;
 use crate::build::transports::Transports;
 use crate::events::Observer;
 use crate::lock::{LoadedLock, Lock};
 use crate::model::{Digest, ImageName, Platform};
-use crate::spec::{NamedImage, Spec};
+use crate::spec::NamedImage;
 use crate::store::StoreError;
 
 /// The changes of completing a lockfile.
@@ -35,18 +36,19 @@ pub struct LockChange {
 
 /// Resolves the images that the lockfile does not contain, reads facts that are not at hand, removes pins that no spec
 /// names any more, and leaves all other pins unchanged. Specs that need no image have no lockfile: an existing one is
-/// removed. Several specs are all members of one workspace. A lockfile in an earlier form is written in the present one.
+/// removed. A lockfile in an earlier form is written in the present one. If only some specs are selected, no pin is
+/// removed, and without a missing pin the lockfile stays byte for byte as it is.
 ///
 /// # Errors
 /// Those of resolving and reading images, and of reading and writing the lockfile.
 pub async fn complete_lock(
-    specs: &[&Spec],
+    scope: &LockScope<'_>,
     options: &BuildOptions,
     transports: &Transports,
     observer: &Arc<dyn Observer>,
 ) -> Result<LockChange, BuildError> {
-    let needs = all_needs(specs)?;
-    let before = locking::load(&lock_path(specs), observer)?;
+    let needs = scope.needs()?;
+    let before = locking::load(&scope.lock_path(), observer)?;
     let old = pins_of(before.as_ref());
     let mut images = Images::new(transports, options, observer).pinned_by(old.clone(), &old);
     let mut added = Vec::new();
@@ -56,11 +58,15 @@ pub async fn complete_lock(
             added.push((named.text.clone(), platform.clone()));
         }
     }
-    let new = images.lock().only(&by_name(&needs));
+    let new = if scope.is_partial() {
+        images.lock().clone()
+    } else {
+        images.lock().only(&by_name(&needs))
+    };
     Ok(LockChange {
-        path: lock_path(specs),
+        path: scope.lock_path(),
         image_count: new.images().len(),
-        is_written: write(specs, before.as_ref(), &new)?,
+        is_written: write(scope, before.as_ref(), &new)?,
         added,
         removed: removed(&old, &new),
     })
@@ -74,15 +80,15 @@ pub async fn complete_lock(
 /// Returns [`BuildError::UnknownImage`] for a name that the spec does not have, and the errors of resolving and reading
 /// images and of reading and writing the lockfile.
 pub async fn update_lock(
-    specs: &[&Spec],
+    scope: &LockScope<'_>,
     names: &[String],
     options: &BuildOptions,
     transports: &Transports,
     observer: &Arc<dyn Observer>,
 ) -> Result<Vec<ImageChange>, BuildError> {
-    let needs = all_needs(specs)?;
+    let needs = scope.needs()?;
     let chosen = choose(&needs, names)?;
-    let before = locking::load(&lock_path(specs), observer)?;
+    let before = locking::load(&scope.lock_path(), observer)?;
     let old = pins_of(before.as_ref());
     let start = chosen.iter().fold(old.clone(), |lock, named| lock.without(&named.text));
     let mut images = Images::new(transports, options, observer).pinned_by(start, &old);
@@ -94,7 +100,7 @@ pub async fn update_lock(
         }
         changes.push(image_change(named, &old, &images, &found).await);
     }
-    write(specs, before.as_ref(), images.lock())?;
+    write(scope, before.as_ref(), images.lock())?;
     Ok(changes)
 }
 
@@ -122,9 +128,9 @@ impl PinnedName {
 ///
 /// # Errors
 /// Those of resolving, and of reading the lockfile.
-pub async fn outdated(specs: &[&Spec], transports: &Transports) -> Result<Vec<PinnedName>, BuildError> {
-    let needs = all_needs(specs)?;
-    let lock = Lock::load(&lock_path(specs))?;
+pub async fn outdated(scope: &LockScope<'_>, transports: &Transports) -> Result<Vec<PinnedName>, BuildError> {
+    let needs = scope.needs()?;
+    let lock = Lock::load(&scope.lock_path())?;
     let lock = pins_of(lock.as_ref());
     let mut found = Vec::new();
     for named in choose(&needs, &[])? {
@@ -203,10 +209,11 @@ fn removed(old: &Lock, new: &Lock) -> Vec<(String, Option<Platform>)> {
 
 /// Writes a lockfile if it changed or is in an earlier form, and removes one without pins. Returns `false` if it stays as
 /// it is. Facts files that no pin needs are removed in any case: a killed process may have left some.
-fn write(specs: &[&Spec], before: Option<&LoadedLock>, lock: &Lock) -> Result<bool, BuildError> {
-    let path = lock_path(specs);
+fn write(scope: &LockScope<'_>, before: Option<&LoadedLock>, lock: &Lock) -> Result<bool, BuildError> {
+    let path = scope.lock_path();
     let is_empty = lock.images().is_empty();
-    let is_same = before.is_some_and(|before| before.is_canonical && before.lock == *lock);
+    let may_stay = |before: &LoadedLock| before.is_canonical || scope.is_partial();
+    let is_same = before.is_some_and(|before| may_stay(before) && before.lock == *lock);
     let written = match before {
         Some(_) if is_empty => lock_files::remove(&path).map(|()| true),
         Some(_) if is_same => lock_files::tidy(&path, lock).map(|()| false),

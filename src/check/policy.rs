@@ -17,6 +17,8 @@ const EVERY_CODE: &str = "*";
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     allow: Vec<Allow>,
+    /// `true` if other images have the same entries, so that an entry without an effect is none of this image's business.
+    is_shared: bool,
     deny: BTreeSet<Code>,
 }
 
@@ -99,12 +101,19 @@ impl Policy {
         });
         Ok(Self {
             allow: allow.collect::<Result<_, PolicyError>>()?,
+            is_shared: false,
             deny: deny.iter().map(|code| known("deny", code)).collect::<Result<_, _>>()?,
         })
     }
 }
 
 impl Policy {
+    /// Returns the policy; if it `is_shared`, `allow` entries without an effect are not reported.
+    #[must_use]
+    pub fn shared_if(self, is_shared: bool) -> Self {
+        Self { is_shared, ..self }
+    }
+
     /// Returns `true` if a warning of this code is an error.
     pub fn denies(&self, code: Code) -> bool {
         self.deny.contains(&code)
@@ -166,11 +175,12 @@ impl Verdict {
     }
 
     /// Adds a warning for each `allow` entry that matched nothing on any platform. Entries for every code are exempt,
-    /// since they exclude paths from the check. Call it once, after all findings are added.
+    /// since they exclude paths from the check, and so are entries that images share. Call it once, after all findings are
+    /// added.
     #[must_use]
     pub fn with_unused_allows(self) -> Self {
         let mut unused: BTreeMap<&str, &Platform> = BTreeMap::new();
-        for (platform, policy) in &self.policies {
+        for (platform, policy) in self.policies.iter().filter(|(_, policy)| !policy.is_shared) {
             for allow in policy
                 .allow
                 .iter()

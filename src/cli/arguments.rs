@@ -15,7 +15,7 @@ pub use self::cache::{CacheArguments, CacheCommand, PruneArguments};
 pub use self::merge::MergeArguments;
 pub use self::output::OutputArguments;
 pub use self::registry::{ConnectionArguments, LoginArguments, LogoutArguments, RegistryArguments};
-pub use self::selection::{ListArguments, SelectionArguments};
+pub use self::selection::{ListArguments, SelectionArguments, ShardArguments};
 
 /// Assembles container images from files that you have already built: no Docker, no daemon, no root.
 #[derive(Debug, Parser)]
@@ -192,6 +192,13 @@ pub struct BuildArguments {
     /// Members.
     #[command(flatten)]
     pub selection: SelectionArguments,
+    /// Part of them.
+    #[command(flatten)]
+    pub shard: ShardArguments,
+    /// Only the members whose images differ from those in this file, which an earlier build wrote with --metadata. Can be
+    /// repeated, for the parts of a build.
+    #[arg(long, value_name = "FILE", help_heading = "Workspaces")]
+    pub changed_from: Vec<PathBuf>,
     /// Registries.
     #[command(flatten)]
     pub registry: RegistryArguments,
@@ -219,6 +226,12 @@ Examples:
   # Build some images of a workspace, and what they are based on
   ocitect build -p planner -p 'servers/*' --push
 
+  # Build what differs from the last build
+  ocitect build --push --changed-from last.json --metadata images.json
+
+  # Build a workspace on four machines: this is the first one
+  ocitect build --shard 1/4 --push --metadata shard-1.json
+
   # Build without a network, from lockfile and cache
   ocitect build --locked --offline";
 
@@ -235,6 +248,9 @@ Examples:
   # Show users, packages and libraries of the pinned images
   ocitect lock --show app
 
+  # Add the missing pins of one member of a workspace, and change no other
+  ocitect lock -p planner
+
   # Build only if the lockfile is up to date
   ocitect build --locked")]
 pub struct LockArguments {
@@ -245,11 +261,14 @@ pub struct LockArguments {
     #[arg(long, value_name = "NAME=VALUE")]
     pub set: Vec<String>,
     /// Print the lockfile in readable form, with the facts of each image. Changes nothing.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["package", "exclude", "with_dependents"])]
     pub show: bool,
     /// Print JSON.
     #[arg(long, requires = "show")]
     pub json: bool,
+    /// Members.
+    #[command(flatten)]
+    pub selection: SelectionArguments,
     /// Registries.
     #[command(flatten)]
     pub registry: RegistryArguments,
@@ -264,6 +283,9 @@ Examples:
 
   # Update one image of app/ocitect.toml
   ocitect update app --image docker.io/library/python
+
+  # Update the images that some members of a workspace are built on
+  ocitect update -p 'servers/*'
 
   # List the packages that changed
   ocitect update --json | jq '.images[].platforms[].packages.changed'")]
@@ -280,6 +302,9 @@ pub struct UpdateArguments {
     /// Print the changes as JSON.
     #[arg(long)]
     pub json: bool,
+    /// Members.
+    #[command(flatten)]
+    pub selection: SelectionArguments,
     /// Registries.
     #[command(flatten)]
     pub registry: RegistryArguments,
@@ -294,6 +319,9 @@ Examples:
   # In a scheduled CI job
   ocitect outdated || echo \"a base image has a new version\"
 
+  # Check the images that one member of a workspace is built on
+  ocitect outdated -p planner
+
   # List outdated images of app/ocitect.toml
   ocitect outdated --json app | jq -r '.images[] | select(.outdated) | .name'")]
 pub struct OutdatedArguments {
@@ -306,6 +334,9 @@ pub struct OutdatedArguments {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+    /// Members.
+    #[command(flatten)]
+    pub selection: SelectionArguments,
     /// Registries.
     #[command(flatten)]
     pub registry: RegistryArguments,
@@ -346,6 +377,13 @@ pub struct CheckArguments {
     /// Members.
     #[command(flatten)]
     pub selection: SelectionArguments,
+    /// Part of them.
+    #[command(flatten)]
+    pub shard: ShardArguments,
+    /// Only the members whose images differ from those in this file, which an earlier build wrote with --metadata. Can be
+    /// repeated, for the parts of a build.
+    #[arg(long, value_name = "FILE", help_heading = "Workspaces")]
+    pub changed_from: Vec<PathBuf>,
     /// Registries.
     #[command(flatten)]
     pub registry: RegistryArguments,

@@ -4,22 +4,23 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::arguments::{BuildArguments, OutputArguments};
-use super::choices::Progress;
+use super::changed::Unchanged;
 use super::destination::{self, Destination};
 use super::failure::{Done, Failure};
 use super::image_names::parse_image;
-use super::members::{self, MemberOutputs};
-use super::metadata::{self, ReportedImage};
+use super::member_outputs::MemberOutputs;
+use super::members::Subject;
 use super::platforms::parse_platforms;
-use super::stderr::{emit_event, eprintln_line};
+use super::run_report::{Built, RunReport};
 use super::stdout::{print_json, print_result};
-use super::{interrupt, progress, render};
-use crate::build::{
-    BuildOptions, BuildReport, Member, OutputRequest, Outputs, Target, build, check_outputs, plan_build,
-};
+use super::{interrupt, progress};
+use crate::build::{BuildOptions, Member, OutputRequest, Outputs, Target, build, check_outputs, plan_build};
 use crate::environment::Environment;
 use crate::events::Event;
 use crate::model::Reference;
+
+/// Number of tags that a warning shows.
+const SHOWN_TAGS: usize = 8;
 
 /// Builds the image of a spec, or the images of a workspace, and prints the `NAME@DIGEST` of each at the end.
 pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environment: &Environment) -> Done {
@@ -29,7 +30,14 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
     let metadata = arguments.metadata.as_deref().map(Destination::of);
     let request = output_request(arguments, metadata.as_ref())?;
     let stdout_is_taken = destination::taken_stdout(&request.outputs, metadata.as_ref())?;
-    let images = members::load(&arguments.spec, &arguments.selection, &request, &inputs)?;
+    let subject = Subject::load(&arguments.spec, &arguments.selection, &inputs)?;
+    let subject = subject.in_shard(&arguments.spec, arguments.shard)?;
+    let unchanged = Unchanged::read(&arguments.changed_from, &subject, &arguments.spec)?;
+    let mut images = subject.outputs(&request)?;
+    let mut run = RunReport::new(&subject, arguments.shard.shard);
+    if images.is_empty() {
+        return run.nothing_built(metadata.as_ref(), &observer);
+    }
     let cache_from = arguments.cache_from.iter().map(|text| parse_image(text, environment));
     let options = BuildOptions {
         locked: arguments.pins.locked,
@@ -43,7 +51,6 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
             check_outputs(spec, outputs, &also_read, &options.cache_from, options.cache.as_ref())?;
         }
     }
-    let targets: Vec<Target> = images.iter().flat_map(|image| image.outputs.targets.clone()).collect();
     let pushed: BTreeSet<&str> = images.iter().flat_map(|image| image.outputs.registries()).collect();
     let pushed: Vec<&str> = pushed.into_iter().collect();
     let transports = environment.transports(&arguments.registry, &pushed, &observer)?;
@@ -53,23 +60,33 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
         transports
     };
     let _traffic = progress::TrafficAtEnd::of(&transports, &observer);
+    if let Some(unchanged) = unchanged {
+        let unchanged = unchanged.find(&images, &options, &transports, &observer).await?;
+        if let Some(warning) = unset_tags(&unchanged.missing_tags(&images)) {
+            observer.event(Event::Warning(warning));
+        }
+        images = subject.outputs_without(&unchanged.ids, &request)?;
+        run = run.without(&unchanged);
+        if images.is_empty() {
+            return run.nothing_built(metadata.as_ref(), &observer);
+        }
+    }
+    let targets: Vec<Target> = images.iter().flat_map(|image| image.outputs.targets.clone()).collect();
     transports.expect(&targets);
-
     if !arguments.print_plan {
         interrupt::expect(&targets, environment.journal_directory());
     }
-    let members: Vec<Member<'_>> = images.iter().map(MemberOutputs::member).collect();
+    let members: Vec<Member<'_>> = images.iter().map(|image| image.member()).collect();
     let planned = plan_build(&members, &options, &transports, &observer).await?;
     if arguments.print_plan {
         return print_json(&planned.to_json());
     }
     let reports = build(&members, planned, &options, &transports, &observer).await?;
-    let built: Vec<(&MemberOutputs, BuildReport)> = images.iter().zip(reports).collect();
-    let reported: Vec<ReportedImage<'_>> = built.iter().map(reported).collect();
+    let built: Vec<Built<'_>> = images.iter().zip(reports).collect();
     if let Some(destination) = &metadata {
-        metadata::write(destination, &reported)?;
+        destination.write(format!("{:#}\n", run.metadata_json(&built)).as_bytes())?;
     }
-    print_summary(output.progress, &built, &reported);
+    run.print_summary(output.progress, &built);
     for (image, report) in built.iter().filter(|(image, _)| image.is_selected) {
         if let Some(warning) = unmoved_tags(&image.outputs, image.spec.platforms().len()) {
             observer.event(Event::Warning(warning));
@@ -77,14 +94,6 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
         print_result(&report.pinned_name(), stdout_is_taken, output.progress)?;
     }
     Ok(())
-}
-
-fn reported<'a>((image, report): &'a (&MemberOutputs, BuildReport)) -> ReportedImage<'a> {
-    ReportedImage {
-        member: image.id.as_deref(),
-        base_members: image.spec.member_bases(),
-        report,
-    }
 }
 
 /// Rejects the name of an image in the place of the spec, with the option to use instead.
@@ -107,6 +116,20 @@ fn check_is_no_image(arguments: &BuildArguments) -> Done {
     ))
 }
 
+/// Returns the warning for tags of unchanged members that the earlier build did not write.
+fn unset_tags(tags: &[String]) -> Option<String> {
+    let count = tags.len();
+    let (first, _) = tags.split_at(count.min(SHOWN_TAGS));
+    let more = if count > first.len() { ", …" } else { "" };
+    (count > 0).then(|| {
+        format!(
+            "{count} tags of unchanged members are not in the file of --changed-from, and are not written: {}{more} \
+             (leave out --changed-from to write them)",
+            first.join(", ")
+        )
+    })
+}
+
 /// Returns the tags that a push of some platforms does not move.
 fn unmoved_tags(naming: &Outputs, platform_count: usize) -> Option<String> {
     if naming.unmoved.is_empty() {
@@ -118,23 +141,6 @@ fn unmoved_tags(naming: &Outputs, platform_count: usize) -> Option<String> {
         naming.platforms.len(),
         naming.unmoved.join(", ")
     ))
-}
-
-/// Prints what was built: for people a summary, for programs the event `built` with the content of `--metadata`.
-fn print_summary(progress: Progress, built: &[(&MemberOutputs, BuildReport)], reported: &[ReportedImage<'_>]) {
-    match (progress, built) {
-        (Progress::None, _) => {}
-        (Progress::Json, _) => emit_event("built", metadata::document(reported)),
-        (Progress::Auto | Progress::Plain, [(image, report)]) if image.id.is_none() => {
-            eprintln_line(&render::summary(report));
-        }
-        (Progress::Auto | Progress::Plain, _) => {
-            let rows = built
-                .iter()
-                .filter_map(|(image, report)| Some((image.id.as_deref()?, report)));
-            eprintln_line(&render::workspace_summary(&rows.collect::<Vec<_>>()));
-        }
-    }
 }
 
 fn output_request(arguments: &BuildArguments, metadata: Option<&Destination>) -> Result<OutputRequest, Failure> {

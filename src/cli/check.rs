@@ -6,17 +6,20 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::arguments::{CheckArguments, OutputArguments, PinArguments, RegistryArguments, SelectionArguments};
+use super::arguments::{
+    CheckArguments, OutputArguments, PinArguments, RegistryArguments, SelectionArguments, ShardArguments,
+};
+use super::changed::Unchanged;
 use super::failure::{Done, Failure};
 use super::image_names::{NamedImage, parse_image};
-use super::members::{self, MemberOutputs};
+use super::members::{Subject, empty_shard};
 use super::platforms::{parse_platforms, skipped_json};
 use super::stdout::{print, print_json};
 use super::{findings, local_names, progress, render};
 use crate::build::{BuildOptions, CheckedImages, Member, OutputRequest, check_build, check_image, plan_build};
 use crate::check::{Code, Coverage, Finding, Verdict, check_variables, sarif};
 use crate::environment::Environment;
-use crate::events::Observer;
+use crate::events::{Event, Observer};
 use crate::model::{Platform, escape, escape_path};
 use crate::spec::read_env_file;
 use crate::store::SkippedEntry;
@@ -32,7 +35,9 @@ pub async fn run(arguments: &CheckArguments, output: &OutputArguments, environme
         let checked = check_spec(path, platforms, arguments, environment, &observer).await?;
         return print_members(&checked, arguments);
     }
-    if let Some(option) = arguments.selection.first_option() {
+    let shard = arguments.shard.shard.map(|_| "--shard");
+    let changed_from = arguments.changed_from.first().map(|_| "--changed-from");
+    if let Some(option) = arguments.selection.first_option().or(shard).or(changed_from) {
         return Err(Failure::usage(
             &format!("{option} selects members of a workspace, but an image is checked"),
             &format!("remove {option}"),
@@ -50,6 +55,9 @@ fn print_members(checked: &[(Option<String>, Verdict)], arguments: &CheckArgumen
         return print_verdict(only, &[], arguments);
     }
     if arguments.sarif {
+        if checked.is_empty() {
+            return print_verdict(&Verdict::new(BTreeMap::new()), &[], arguments);
+        }
         return Err(Failure::usage(
             "--sarif describes one image, and several are checked",
             "check each member on its own: `ocitect check -p ID --sarif`",
@@ -115,7 +123,14 @@ async fn check_spec(
         ..OutputRequest::default()
     };
     let inputs = environment.spec_inputs(&arguments.set)?;
-    let images = members::load(path, &arguments.selection, &request, &inputs)?;
+    let subject = Subject::load(path, &arguments.selection, &inputs)?;
+    let subject = subject.in_shard(path, arguments.shard)?;
+    let unchanged = Unchanged::read(&arguments.changed_from, &subject, path)?;
+    let mut images = subject.outputs(&request)?;
+    if images.is_empty() {
+        observer.event(Event::Note(empty_shard(arguments.shard.shard)));
+        return Ok(Vec::new());
+    }
     let options = BuildOptions {
         locked: arguments.pins.locked,
         ..environment.build_options(arguments.jobs)?
@@ -127,12 +142,18 @@ async fn check_spec(
     } else {
         transports
     };
-    let members: Vec<Member<'_>> = images.iter().map(MemberOutputs::member).collect();
+    if let Some(unchanged) = unchanged {
+        let unchanged = unchanged.find(&images, &options, &transports, observer).await?;
+        images = subject.outputs_without(&unchanged.ids, &request)?;
+    }
+    let members: Vec<Member<'_>> = images.iter().map(|image| image.member()).collect();
     let planned = plan_build(&members, &options, &transports, observer).await?;
     let given = given_variables(&arguments.env_file)?;
     let verdicts = check_build(planned, given.as_ref(), &options, observer).await?;
     let selected = images.into_iter().zip(verdicts).filter(|(image, _)| image.is_selected);
-    Ok(selected.map(|(image, verdict)| (image.id, verdict)).collect())
+    Ok(selected
+        .map(|(image, verdict)| (image.id.map(str::to_owned), verdict))
+        .collect())
 }
 
 async fn check_named_image(
@@ -254,6 +275,8 @@ pub(super) async fn check_new_spec(
             offline: is_offline,
         },
         selection: SelectionArguments::default(),
+        shard: ShardArguments::default(),
+        changed_from: Vec::new(),
         registry: registry.clone(),
     };
     let mut is_sound = true;

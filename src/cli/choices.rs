@@ -25,3 +25,13 @@ pub enum Progress {
     /// Only errors and warnings.
     None,
 }
+
+/// What a job of a matrix is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum MatrixBy {
+    /// All platforms of a member.
+    #[default]
+    Member,
+    /// One platform of a member.
+    Platform,
+}

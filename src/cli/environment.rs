@@ -38,6 +38,9 @@ impl Environment {
 
     /// Returns the access to images. A password from the command line is only used for `login_registries`: the
     /// registries that the command names, not those of base images.
+    ///
+    /// # Errors
+    /// Returns [`Failure`] for a password with several registries: one of them would receive that of another.
     pub fn transports(
         &self,
         arguments: &RegistryArguments,
@@ -47,9 +50,11 @@ impl Environment {
         check_auth_file(arguments.authfile.as_deref())?;
         let mut explicit = Vec::new();
         if let (Some(user), true) = (&arguments.username, arguments.password_stdin) {
+            let registries: BTreeSet<&str> = login_registries.iter().copied().collect();
+            refuse_several(&registries)?;
             let secret = read_secret()?;
-            for registry in login_registries {
-                let registry = (*registry).to_owned();
+            for registry in registries {
+                let registry = registry.to_owned();
                 let user = user.clone();
                 explicit.push(Login {
                     registry,
@@ -171,6 +176,22 @@ pub fn registry_name(text: &str) -> Result<String, Option<String>> {
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         host(authority.rsplit('@').next().unwrap_or_default())
     })
+}
+
+/// Refuses a user name and password for several registries.
+fn refuse_several(registries: &BTreeSet<&str>) -> Result<(), Failure> {
+    if registries.len() < 2 {
+        return Ok(());
+    }
+    let names: Vec<&str> = registries.iter().copied().collect();
+    Err(Failure::usage(
+        &format!(
+            "--username is for one registry, but this command uses {}: {}",
+            names.len(),
+            names.join(", ")
+        ),
+        "run `ocitect login` for each of them, or give a credential file with --authfile: it can have any number",
+    ))
 }
 
 /// Reads a password or a token from standard input, without its line end.

@@ -26,7 +26,7 @@ const STATUS_OF_SIGNALS: u8 = 128;
 /// State of this run's outputs.
 #[derive(Debug, Default)]
 struct Outputs {
-    /// Outputs that are not complete yet, in order.
+    /// Outputs that are not complete yet, in order; once for each of their images.
     unfinished: Vec<Output>,
     /// Outputs that are complete.
     written: Vec<String>,
@@ -38,6 +38,19 @@ struct Outputs {
 struct Output {
     name: String,
     is_registry: bool,
+}
+
+impl Outputs {
+    /// Records that one image is complete at an output. Several images may have one output, which is complete with the
+    /// last of them.
+    fn finish(&mut self, name: &str) {
+        if let Some(position) = self.unfinished.iter().position(|output| output.name == name) {
+            self.unfinished.remove(position);
+        }
+        if self.unfinished.iter().all(|output| output.name != name) {
+            self.written.push(name.to_owned());
+        }
+    }
 }
 
 static OUTPUTS: Mutex<Outputs> = Mutex::new(Outputs {
@@ -63,8 +76,7 @@ pub fn expect(targets: &[Target], journal: Option<PathBuf>) {
 /// Records that an output is complete, including its tags.
 pub fn published(name: &str) {
     let mut outputs = lock();
-    outputs.unfinished.retain(|output| output.name != name);
-    outputs.written.push(name.to_owned());
+    outputs.finish(name);
 }
 
 fn lock() -> MutexGuard<'static, Outputs> {
@@ -126,7 +138,13 @@ fn left(outputs: &Outputs) -> String {
             .unfinished
             .iter()
             .filter(|output| output.is_registry == registries);
-        wanted.map(|output| output.name.as_str()).collect()
+        let mut names: Vec<&str> = Vec::new();
+        for output in wanted {
+            if !names.contains(&output.name.as_str()) {
+                names.push(&output.name);
+            }
+        }
+        names
     };
     let mut parts = Vec::new();
     if !outputs.written.is_empty() {
@@ -168,6 +186,24 @@ fn has_noted(journal: Option<&Path>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_output_of_several_images_is_named_once() {
+        let output = || Output {
+            name: "oci:a".to_owned(),
+            is_registry: false,
+        };
+        let mut outputs = Outputs {
+            unfinished: vec![output(), output()],
+            ..Outputs::default()
+        };
+        let unchanged = "oci:a is unchanged, except for unreferenced blobs";
+        assert_eq!(left(&outputs), unchanged);
+        outputs.finish("oci:a");
+        assert_eq!(left(&outputs), unchanged);
+        outputs.finish("oci:a");
+        assert_eq!(left(&outputs), "oci:a is complete");
+    }
 
     #[test]
     fn what_is_left_names_each_output() {

@@ -1,35 +1,64 @@
 //! `ocitect list`: the members of a workspace.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
-use super::arguments::ListArguments;
+use super::affected;
+use super::arguments::{ListArguments, OutputArguments};
 use super::failure::Done;
-use super::members::{self, MemberOutputs};
-use super::stdout::{print, print_json};
+use super::matrix::github_matrix;
+use super::member_outputs::MemberOutputs;
+use super::members::{Subject, empty_shard};
+use super::progress::note;
+use super::stdout::{print, print_json, print_json_line};
 use crate::build::OutputRequest;
 use crate::environment::Environment;
+use crate::model::escape_path;
+use crate::spec::Spec;
 
 /// Version of the JSON.
 const JSON_VERSION: u32 = 1;
 
-/// Prints the selected members and what they are based on, bases first.
-pub fn run(arguments: &ListArguments, environment: &Environment) -> Done {
+/// Prints the selected members, bases first.
+pub fn run(arguments: &ListArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let inputs = environment.spec_inputs(&arguments.set)?;
-    let members = members::load(
-        &arguments.spec,
-        &arguments.selection,
-        &OutputRequest::default(),
-        &inputs,
-    )?;
-    let selected: Vec<&MemberOutputs> = members.iter().filter(|member| member.is_selected).collect();
+    let mut subject = Subject::load(&arguments.spec, &arguments.selection, &inputs)?;
+    if let Some(list) = &arguments.affected_by {
+        subject = affected::only_affected(subject, list, arguments, output)?;
+    }
+    let subject = subject.in_shard(&arguments.spec, arguments.shard)?;
+    let members = subject.outputs(&OutputRequest::default())?;
+    let selected: Vec<&MemberOutputs<'_>> = members.iter().filter(|member| member.is_selected).collect();
+    if selected.is_empty() {
+        let is_unaffected = arguments.affected_by.is_some() && arguments.shard.shard.is_none();
+        let nothing = if is_unaffected {
+            "no selected member is affected".to_owned()
+        } else {
+            empty_shard(arguments.shard.shard)
+        };
+        note(output.progress, &nothing);
+    }
+    if arguments.github_matrix {
+        return print_json_line(&github_matrix(&selected, arguments.by)?);
+    }
     if arguments.json {
         let members: Vec<Value> = selected.into_iter().map(member_json).collect();
         return print_json(&json!({ "version": JSON_VERSION, "members": members }));
     }
+    if arguments.ids {
+        let ids: String = selected.iter().map(|member| id(member) + "\n").collect();
+        return print(ids.as_bytes());
+    }
     print(table(&selected).as_bytes())
 }
 
-fn member_json(member: &MemberOutputs) -> Value {
+/// Returns the ID of a member, or the path of a spec on its own.
+fn id(member: &MemberOutputs<'_>) -> String {
+    member.id.map_or_else(|| escape_path(member.spec.path()), str::to_owned)
+}
+
+fn member_json(member: &MemberOutputs<'_>) -> Value {
     let image = member.spec.image();
     json!({
         "member": member.id,
@@ -38,16 +67,27 @@ fn member_json(member: &MemberOutputs) -> Value {
         "tags": member.outputs.tags.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "platforms": platforms(member),
         "base_members": member.spec.member_bases(),
+        "base_images": base_images(member.spec),
     })
 }
 
-fn platforms(member: &MemberOutputs) -> Vec<String> {
+/// Returns the base images that are no members, as the spec writes them, without duplicates. A platform with an error is
+/// left out: it is reported when the member is built.
+fn base_images(spec: &Spec) -> BTreeSet<String> {
+    let platforms = spec
+        .platforms()
+        .iter()
+        .filter_map(|platform| spec.platform(platform).ok());
+    platforms.filter_map(|spec| Some(spec.base_image()?.text)).collect()
+}
+
+fn platforms(member: &MemberOutputs<'_>) -> Vec<String> {
     member.outputs.platforms.iter().map(ToString::to_string).collect()
 }
 
 /// Returns a line for each member: ID, name with tags, platforms, bases.
-fn table(members: &[&MemberOutputs]) -> String {
-    let row = |member: &&MemberOutputs| {
+fn table(members: &[&MemberOutputs<'_>]) -> String {
+    let row = |member: &&MemberOutputs<'_>| {
         let name = member
             .outputs
             .name
@@ -61,12 +101,8 @@ fn table(members: &[&MemberOutputs]) -> String {
         } else {
             format!("based on {}", bases.join(", "))
         };
-        let id = member
-            .id
-            .clone()
-            .unwrap_or_else(|| member.spec.path().display().to_string());
         [
-            id,
+            id(member),
             format!("{name}:{}", tags.join(",")),
             platforms(member).join(","),
             base,

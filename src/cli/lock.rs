@@ -1,34 +1,38 @@
 //! `ocitect lock`, `update` and `outdated`: the pinned images of a spec.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
 
 use super::arguments::{LockArguments, OutdatedArguments, OutputArguments, RegistryArguments, UpdateArguments};
 use super::failure::{Done, Failure};
+use super::members::LockedSpecs;
 use super::progress::TrafficAtEnd;
 use super::stdout::{print, print_json};
-use super::{lock_text, members, progress};
-use crate::build::{self, LockChange, Transports};
+use super::{lock_text, progress};
+use crate::build::{self, LockChange, LockScope, Transports};
 use crate::environment::Environment;
 use crate::events::{Event, Observer};
 use crate::lock::Lock;
 use crate::model::{ImageName, escape, escape_path};
-use crate::spec::Spec;
 
 /// Updates the lockfile of a spec, or prints it.
 pub async fn lock(arguments: &LockArguments, output: &OutputArguments, environment: &Environment) -> Done {
-    let loaded = members::load_all(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
-    let specs: Vec<&Spec> = loaded.iter().collect();
+    let loaded = LockedSpecs::load(
+        &arguments.spec,
+        &arguments.selection,
+        &environment.spec_inputs(&arguments.set)?,
+    )?;
+    let scope = loaded.scope();
     let observer = progress::observer(output);
     if arguments.show {
-        return show(&lock_path(&specs), arguments.json, &observer);
+        return show(&scope.lock_path(), arguments.json, &observer);
     }
-    let (transports, _traffic) = transports(&specs, environment, &arguments.registry, &observer)?;
+    let (transports, _traffic) = transports(&scope, environment, &arguments.registry, &observer)?;
     let options = environment.build_options(None)?;
-    let change = build::complete_lock(&specs, &options, &transports, &observer).await?;
+    let change = build::complete_lock(&scope, &options, &transports, &observer).await?;
     print_change(&change, &observer);
     Ok(())
 }
@@ -76,15 +80,19 @@ fn show(path: &Path, as_json: bool, observer: &Arc<dyn Observer>) -> Done {
 /// Updates pins, and prints what changed.
 pub async fn update(arguments: &UpdateArguments, output: &OutputArguments, environment: &Environment) -> Done {
     check_is_spec(&arguments.spec)?;
-    let loaded = members::load_all(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
-    let specs: Vec<&Spec> = loaded.iter().collect();
+    let loaded = LockedSpecs::load(
+        &arguments.spec,
+        &arguments.selection,
+        &environment.spec_inputs(&arguments.set)?,
+    )?;
+    let scope = loaded.scope();
     let observer = progress::observer(output);
-    let (transports, _traffic) = transports(&specs, environment, &arguments.registry, &observer)?;
+    let (transports, _traffic) = transports(&scope, environment, &arguments.registry, &observer)?;
     let options = environment.build_options(None)?;
-    let changes = build::update_lock(&specs, &arguments.image, &options, &transports, &observer).await?;
+    let changes = build::update_lock(&scope, &arguments.image, &options, &transports, &observer).await?;
     if arguments.json {
         let images: Vec<_> = changes.iter().map(build::ImageChange::to_json).collect();
-        return print_json(&json!({ "lock": escape_path(&lock_path(&specs)), "images": images }));
+        return print_json(&json!({ "lock": escape_path(&scope.lock_path()), "images": images }));
     }
     print(lock_text::changes(&changes).as_bytes())
 }
@@ -106,12 +114,16 @@ fn check_is_spec(path: &Path) -> Done {
 /// Prints which pins would move, and fails if one would.
 pub async fn outdated(arguments: &OutdatedArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let observer = progress::observer(output);
-    let loaded = members::load_all(&arguments.spec, &environment.spec_inputs(&arguments.set)?)?;
-    let specs: Vec<&Spec> = loaded.iter().collect();
-    let (transports, _traffic) = transports(&specs, environment, &arguments.registry, &observer)?;
-    let names = build::outdated(&specs, &transports).await?;
+    let loaded = LockedSpecs::load(
+        &arguments.spec,
+        &arguments.selection,
+        &environment.spec_inputs(&arguments.set)?,
+    )?;
+    let scope = loaded.scope();
+    let (transports, _traffic) = transports(&scope, environment, &arguments.registry, &observer)?;
+    let names = build::outdated(&scope, &transports).await?;
     if arguments.json {
-        print_json(&json!({ "lock": escape_path(&lock_path(&specs)), "images": lock_text::names_json(&names) }))?
+        print_json(&json!({ "lock": escape_path(&scope.lock_path()), "images": lock_text::names_json(&names) }))?
     } else {
         print(lock_text::names(&names).as_bytes())?
     }
@@ -124,7 +136,7 @@ pub async fn outdated(arguments: &OutdatedArguments, output: &OutputArguments, e
         _ => Err(Failure::gate(
             &format!(
                 "{} is outdated: {moved} of {} images changed or are not pinned",
-                escape_path(&lock_path(&specs)),
+                escape_path(&scope.lock_path()),
                 names.len()
             ),
             "run `ocitect update` to update the pins, or `ocitect lock` to add missing ones",
@@ -132,20 +144,16 @@ pub async fn outdated(arguments: &OutdatedArguments, output: &OutputArguments, e
     }
 }
 
-/// Returns the lockfile of a spec, or of all members of a workspace.
-fn lock_path(specs: &[&Spec]) -> PathBuf {
-    specs.first().map(|spec| spec.lock_path()).unwrap_or_default()
-}
-
 /// Returns the access to images, and the report of its traffic. A password from the command line is used for the registries of the spec's images.
 fn transports(
-    specs: &[&Spec],
+    scope: &LockScope<'_>,
     environment: &Environment,
     arguments: &RegistryArguments,
     observer: &Arc<dyn Observer>,
 ) -> Result<(Transports, TrafficAtEnd), Failure> {
     let mut registries = BTreeSet::new();
-    for (spec, platform) in specs
+    for (spec, platform) in scope
+        .selected()
         .iter()
         .flat_map(|spec| spec.platforms().iter().map(move |platform| (spec, platform)))
     {

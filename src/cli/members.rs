@@ -1,154 +1,145 @@
-//! The images that a command is for: one spec, or selected members of a workspace.
+//! What a command is for: one spec, or selected members of a workspace.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::Path;
 
-use super::arguments::SelectionArguments;
+use super::arguments::{SelectionArguments, ShardArguments};
 use super::failure::Failure;
-use crate::build::{BuildError, DEFAULT_LAYOUT, Member, OutputRequest, Outputs};
-use crate::model::{ImageName, Platform, Repository, Selector, Tag, escape, escape_path};
-use crate::spec::{Inputs, Spec};
-use crate::workspace::{Found, Selection, Workspace, WorkspaceError, WorkspaceMember, find};
+use crate::build::LockScope;
+use crate::model::{Platform, escape_path};
+use crate::spec::{Inputs, Root, Spec};
+use crate::workspace::{Found, Selection, Shard, Workspace, WorkspaceError, find};
 
-/// One image that a command is for.
-pub struct MemberOutputs {
-    /// Its ID in the workspace; `None` for a spec on its own.
-    pub id: Option<String>,
-    pub spec: Spec,
-    pub outputs: Outputs,
-    /// `false` for one that is only needed because others are based on it.
-    pub is_selected: bool,
+/// What a command is for.
+pub enum Subject {
+    /// A spec on its own.
+    Alone(Box<Spec>),
+    /// Members of a workspace.
+    Members(Selected),
 }
 
-impl MemberOutputs {
-    /// Returns it as a member of a build.
-    pub fn member(&self) -> Member<'_> {
-        Member {
-            id: self.id.as_deref(),
-            spec: &self.spec,
-            outputs: &self.outputs,
+/// Selected members of a workspace.
+pub struct Selected {
+    /// The root file.
+    pub root: Root,
+    /// All members.
+    pub workspace: Workspace,
+    /// The IDs of those that are selected.
+    pub ids: BTreeSet<String>,
+    /// The IDs of which a shard is selected.
+    pub divided: Option<BTreeSet<String>>,
+}
+
+impl Subject {
+    /// Loads the spec at `path`, or its workspace, of which `selection` selects members.
+    pub fn load(path: &Path, selection: &SelectionArguments, inputs: &Inputs) -> Result<Self, Failure> {
+        let (root, only) = match find(path)? {
+            Found::Alone => {
+                let help = selection.package.first().and_then(|text| platform_help(text));
+                refuse_alone(path, selection.first_option(), help)?;
+                return Ok(Self::Alone(Box::new(Spec::load(path, inputs)?)));
+            }
+            Found::Workspace(root) => (root, None),
+            Found::Member { root, spec } => (root, Some(spec)),
+        };
+        let workspace = Workspace::load(&root, inputs)?;
+        let selected = workspace.select(&wanted(&workspace, only.as_deref(), selection)?);
+        let ids = selected.map_err(|error| with_platform_help(error, selection))?;
+        Ok(Self::Members(Selected {
+            root,
+            workspace,
+            ids,
+            divided: None,
+        }))
+    }
+
+    /// Returns the part of the members that `--shard` selects.
+    pub fn in_shard(self, path: &Path, arguments: ShardArguments) -> Result<Self, Failure> {
+        let Some(shard) = arguments.shard else {
+            return Ok(self);
+        };
+        match self {
+            Self::Alone(spec) => {
+                refuse_alone(path, Some("--shard"), None)?;
+                Ok(Self::Alone(spec))
+            }
+            Self::Members(selected) => Ok(Self::Members(Selected {
+                ids: shard.of(&selected.ids),
+                divided: Some(selected.ids.clone()),
+                ..selected
+            })),
         }
     }
 }
 
-/// Loads the spec at `path`, or the members of its workspace that `selection` selects and those that they are based on.
-/// Bases come first.
-pub fn load(
-    path: &Path,
-    selection: &SelectionArguments,
-    request: &OutputRequest,
-    inputs: &Inputs,
-) -> Result<Vec<MemberOutputs>, Failure> {
-    let (root, only) = match find(path)? {
-        Found::Alone => return alone(path, selection, request, inputs),
-        Found::Workspace(root) => (root, None),
-        Found::Member { root, spec } => (root, Some(spec)),
-    };
-    // Beside the root file: the current directory may be that of a member.
-    let layout = root.layout().unwrap_or_else(|| root.directory().join(DEFAULT_LAYOUT));
-    let workspace = Workspace::load(&root, inputs)?;
-    let request = workspace_request(request, layout)?;
-    let selected = workspace.select(&wanted(&workspace, only.as_deref(), selection)?);
-    let selected = selected.map_err(|error| with_platform_help(error, selection))?;
-    with_outputs(workspace.into_members(), &selected, &request)
+/// Returns what is reported if no member is left.
+pub fn empty_shard(shard: Option<Shard>) -> String {
+    match shard {
+        Some(shard) => format!("shard {shard} contains no member"),
+        None => "no member is selected".to_owned(),
+    }
 }
 
-/// Decides the outputs of the selected members and of those that they are based on. Others are left out.
-fn with_outputs(
-    all: Vec<WorkspaceMember>,
-    selected: &BTreeSet<String>,
-    request: &OutputRequest,
-) -> Result<Vec<MemberOutputs>, Failure> {
-    let mut names = names_of_others(&all, selected);
-    let mut members = Vec::new();
-    // Dependents first: they say for which platforms their bases are needed.
-    let mut needed: BTreeMap<String, Vec<Platform>> = BTreeMap::new();
-    for WorkspaceMember { id, spec } in all.into_iter().rev() {
-        let is_selected = selected.contains(&id);
-        let outputs = match needed.get(&id) {
-            _ if is_selected => Outputs::decide(spec.image(), request),
-            Some(platforms) => base_outputs(&spec, request, platforms),
-            None => continue,
-        };
-        let outputs = outputs.map_err(|error| Member::failed(&id, error))?;
-        for platform in &outputs.platforms {
-            if let Some(base) = spec.platform(platform)?.member_base() {
-                needed.entry(base.to_owned()).or_default().push(platform.clone());
+/// The specs that share a lockfile.
+pub struct LockedSpecs {
+    specs: Vec<Spec>,
+    /// Which of them are selected; `None` for all, so that unneeded pins are known.
+    selected: Option<Vec<bool>>,
+}
+
+impl LockedSpecs {
+    /// Loads the spec at `path`, or all members of its workspace, which have one lockfile. `selection` selects members;
+    /// those that they are based on are selected too.
+    pub fn load(path: &Path, selection: &SelectionArguments, inputs: &Inputs) -> Result<Self, Failure> {
+        if selection.first_option().is_some() {
+            return Ok(match Subject::load(path, selection, inputs)? {
+                Subject::Alone(spec) => Self::all(vec![*spec]),
+                Subject::Members(selected) => Self::some(selected),
+            });
+        }
+        match find(path)? {
+            Found::Alone => Ok(Self::all(vec![Spec::load(path, inputs)?])),
+            Found::Workspace(root) | Found::Member { root, .. } => {
+                let members = Workspace::load(&root, inputs)?.into_members();
+                Ok(Self::all(members.into_iter().map(|member| member.spec).collect()))
             }
         }
-        take_names(&mut names, &id, &outputs)?;
-        members.push(MemberOutputs {
-            id: Some(id),
-            spec,
-            outputs,
-            is_selected,
-        });
     }
-    members.reverse();
-    Ok(members)
-}
 
-/// Returns the full names that belong to members which are not selected, each with its member.
-fn names_of_others(all: &[WorkspaceMember], selected: &BTreeSet<String>) -> BTreeMap<String, String> {
-    let others = all.iter().filter(|member| !selected.contains(&member.id));
-    let names = others.flat_map(|member| {
-        let image = member.spec.image();
-        full_names(image.name.as_ref(), &image.tags).map(|name| (name, member.id.clone()))
-    });
-    names.collect()
-}
+    fn all(specs: Vec<Spec>) -> Self {
+        Self { specs, selected: None }
+    }
 
-/// Notes the full names that a member is written under. With `-t`, two members may have one.
-fn take_names(names: &mut BTreeMap<String, String>, id: &str, outputs: &Outputs) -> Result<(), WorkspaceError> {
-    for name in full_names(outputs.name.as_ref(), &outputs.tags) {
-        if let Some(second) = names.insert(name.clone(), id.to_owned()) {
-            let first = id.to_owned();
-            return Err(WorkspaceError::SameName { name, first, second });
+    fn some(selected: Selected) -> Self {
+        let ids = selected.workspace.with_bases(&selected.ids);
+        let members = selected.workspace.into_members();
+        Self {
+            selected: Some(members.iter().map(|member| ids.contains(&member.id)).collect()),
+            specs: members.into_iter().map(|member| member.spec).collect(),
         }
     }
-    Ok(())
-}
 
-fn full_names<'a>(name: Option<&'a Repository>, tags: &'a [Tag]) -> impl Iterator<Item = String> + 'a {
-    let names = name
-        .into_iter()
-        .flat_map(move |name| tags.iter().map(move |tag| (name, tag)));
-    names.map(|(name, tag)| format!("{name}:{tag}"))
-}
-
-/// Loads the spec at `path`, or those of all members of its workspace, which have one lockfile.
-pub fn load_all(path: &Path, inputs: &Inputs) -> Result<Vec<Spec>, Failure> {
-    match find(path)? {
-        Found::Alone => Ok(vec![Spec::load(path, inputs)?]),
-        Found::Workspace(root) | Found::Member { root, .. } => {
-            let members = Workspace::load(&root, inputs)?.into_members();
-            Ok(members.into_iter().map(|member| member.spec).collect())
-        }
+    /// Returns them for an operation on the lockfile.
+    pub fn scope(&self) -> LockScope<'_> {
+        let all = self.specs.iter().collect();
+        let Some(selected) = &self.selected else {
+            return LockScope::of_all(all);
+        };
+        let chosen = self.specs.iter().zip(selected).filter(|(_, is_selected)| **is_selected);
+        LockScope::of_some(all, chosen.map(|(spec, _)| spec).collect())
     }
 }
 
-fn alone(
-    path: &Path,
-    selection: &SelectionArguments,
-    request: &OutputRequest,
-    inputs: &Inputs,
-) -> Result<Vec<MemberOutputs>, Failure> {
-    if let Some(option) = selection.first_option() {
-        let path = escape_path(path);
-        let help = selection.package.first().and_then(|text| platform_help(text));
-        return Err(Failure::usage(
-            &format!("{option} selects members of a workspace, and {path} belongs to none"),
-            &help.unwrap_or_else(|| format!("remove {option}")),
-        ));
-    }
-    let spec = Spec::load(path, inputs)?;
-    let outputs = Outputs::decide(spec.image(), request)?;
-    Ok(vec![MemberOutputs {
-        id: None,
-        spec,
-        outputs,
-        is_selected: true,
-    }])
+/// Refuses an option that selects members, if it is given for a spec on its own.
+pub fn refuse_alone(path: &Path, option: Option<&str>, help: Option<String>) -> Result<(), Failure> {
+    let Some(option) = option else {
+        return Ok(());
+    };
+    let path = escape_path(path);
+    Err(Failure::usage(
+        &format!("{option} selects members of a workspace, and {path} belongs to none"),
+        &help.unwrap_or_else(|| format!("remove {option}")),
+    ))
 }
 
 /// Returns the selection of the command line; without one, the members of the spec at `only`.
@@ -178,63 +169,6 @@ fn wanted(workspace: &Workspace, only: Option<&Path>, arguments: &SelectionArgum
         exclude,
         with_dependents,
     })
-}
-
-/// Refuses outputs that cannot hold several images, and names the layout if there is no other output.
-fn workspace_request(request: &OutputRequest, layout: PathBuf) -> Result<OutputRequest, Failure> {
-    if let Some(name) = request.tags.iter().find(|tag| tag.contains(['/', ':', '@'])) {
-        return Err(Failure::usage(
-            &format!("-t {}: a workspace has several names", escape(name.as_bytes())),
-            "use a tag alone: every member keeps its name",
-        ));
-    }
-    if let Some(output) = request.outputs.iter().find(|output| holds_one(output)) {
-        return Err(Failure::usage(
-            &format!("-o {output} cannot hold the images of a workspace"),
-            "write to a layout without a tag, such as -o oci:DIR",
-        ));
-    }
-    let mut request = request.clone();
-    if request.outputs.is_empty() && !request.push {
-        request.outputs.push(ImageName::Layout {
-            path: layout,
-            selector: Selector::Only,
-        });
-    }
-    Ok(request)
-}
-
-fn holds_one(output: &ImageName) -> bool {
-    !matches!(
-        output,
-        ImageName::Layout {
-            selector: Selector::Only,
-            ..
-        }
-    )
-}
-
-/// Returns the outputs of a member that is not selected: a repository that is pushed to by digest, so that the digest of
-/// the base can be resolved.
-fn base_outputs(spec: &Spec, request: &OutputRequest, needed: &[Platform]) -> Result<Outputs, BuildError> {
-    let mut request = request.clone();
-    // Without `--platform`, a base has all of its platforms, so that its index is the one that it has when it is selected.
-    if !request.platforms.is_empty() {
-        request.platforms = needed.to_vec();
-    }
-    request.outputs.clear();
-    request.tags.clear();
-    request.push &= spec.image().name.is_some();
-    let mut outputs = Outputs::decide(spec.image(), &request)?;
-    if !request.push {
-        outputs.targets.clear();
-    }
-    for target in &mut outputs.targets {
-        target.tags.clear();
-    }
-    outputs.tags.clear();
-    outputs.unmoved.clear();
-    Ok(outputs)
 }
 
 fn with_platform_help(error: WorkspaceError, selection: &SelectionArguments) -> Failure {

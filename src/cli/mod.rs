@@ -3,13 +3,16 @@
 //! The only module that accesses stdout, stderr, the environment, the clock and the home directory. The library
 //! receives them as values.
 
+mod affected;
 mod arguments;
 mod build;
 mod cache;
+mod changed;
 mod check;
 mod choices;
 mod copy;
 mod destination;
+mod earlier;
 mod environment;
 mod failure;
 mod findings;
@@ -25,6 +28,8 @@ mod lock_text;
 mod login;
 mod ls;
 mod man;
+mod matrix;
+mod member_outputs;
 mod members;
 mod merge;
 mod metadata;
@@ -32,6 +37,7 @@ mod platforms;
 mod progress;
 mod render;
 mod run;
+mod run_report;
 mod runtime;
 mod sizes;
 mod stderr;

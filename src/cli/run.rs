@@ -46,7 +46,7 @@ fn dispatch(arguments: Arguments, environment: &Environment) -> Done {
         Command::Completions { shell } => return completions(shell),
         Command::Man { directory } => return man::write_pages(&directory, output.progress),
         Command::Cache(arguments) => return cache::run(&arguments, environment),
-        Command::List(arguments) => return list::run(&arguments, environment),
+        Command::List(arguments) => return list::run(&arguments, &output, environment),
         command => command,
     };
     let runtime = runtime::start()?;

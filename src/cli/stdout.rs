@@ -37,3 +37,8 @@ pub fn print_result(image: &str, stdout_is_taken: bool, progress: Progress) -> D
 pub fn print_json(value: &serde_json::Value) -> Done {
     print_exactly(format!("{:#}\n", stderr::answer_json(value.clone())).as_bytes())
 }
+
+/// Writes a document to standard output as one line, without the secrets of this run.
+pub fn print_json_line(value: &serde_json::Value) -> Done {
+    print_exactly(format!("{}\n", stderr::answer_json(value.clone())).as_bytes())
+}

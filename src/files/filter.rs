@@ -7,8 +7,7 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use std::os::unix::ffi::OsStrExt as _;
 
 use super::error::FilesError;
-use super::pattern::literal_braces;
-use crate::model::{EntryKind, EntryPath, ListedItem, escape};
+use crate::model::{EntryKind, EntryPath, ListedItem, escape, literal_braces};
 use crate::spec::FilesEntry;
 
 /// The patterns of one `files` entry.

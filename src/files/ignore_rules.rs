@@ -13,8 +13,7 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use std::os::unix::ffi::OsStrExt as _;
 
 use super::error::FilesError;
-use super::pattern::literal_braces;
-use crate::model::{InputFile, Pipes};
+use crate::model::{InputFile, Pipes, literal_braces};
 use crate::spec::IgnoreFile;
 
 /// Greatest size of an ignore file, in bytes: far above any file written by hand, and small enough to hold in memory.

@@ -2,6 +2,8 @@
 
 use globset::{Candidate, Glob, GlobBuilder, GlobMatcher};
 
+use crate::model::literal_braces;
+
 /// A glob of relative paths: `*`, `?` and `[…]` within a component, `**` for any number of components. Matches bytes.
 pub(super) struct GlobPath {
     components: Vec<Component>,
@@ -87,21 +89,6 @@ impl GlobPath {
     }
 }
 
-/// Returns `true` if `text` contains a character that makes it a glob.
-pub(super) fn is_glob(text: &str) -> bool {
-    text.contains(['*', '?', '['])
-}
-
-/// Splits a glob after its last fixed component: `dist/*/bin` into `dist` and `*/bin`.
-pub(super) fn split_fixed(pattern: &str) -> (&str, &str) {
-    let wild = pattern.find(['*', '?', '[']).unwrap_or(pattern.len());
-    match pattern[..wild].rfind('/') {
-        Some(0) => ("/", &pattern[1..]),
-        Some(slash) => (&pattern[..slash], &pattern[slash + 1..]),
-        None => ("", pattern),
-    }
-}
-
 /// Compiles a glob over attribute names, in which `*` matches any characters.
 pub(super) fn attribute_glob(pattern: &str) -> Result<Glob, String> {
     GlobBuilder::new(&literal_braces(pattern, false))
@@ -118,38 +105,4 @@ fn name_glob(pattern: &str) -> Result<GlobMatcher, String> {
         .build()
         .map_err(|error| error.kind().to_string())?;
     Ok(glob.compile_matcher())
-}
-
-/// Escapes the braces of `pattern`: the glob library gives them a meaning that gitignore(5), Docker and the spec do not
-/// have. With `escapes`, a backslash escapes the next character.
-pub(super) fn literal_braces(pattern: &str, escapes: bool) -> String {
-    let mut literal = String::with_capacity(pattern.len());
-    let mut rest = pattern;
-    while let Some(first) = rest.chars().next() {
-        let length = match first {
-            '\\' if escapes => 1 + rest[1..].chars().next().map_or(0, char::len_utf8),
-            '[' => class_length(rest).unwrap_or(1),
-            '{' | '}' => {
-                literal.extend(['[', first, ']']);
-                rest = &rest[1..];
-                continue;
-            }
-            other => other.len_utf8(),
-        };
-        literal.push_str(&rest[..length]);
-        rest = &rest[length..];
-    }
-    literal
-}
-
-/// Returns the length in bytes of the class `[…]` at the start of `text`; `None` if it is not closed.
-fn class_length(text: &str) -> Option<usize> {
-    let mut body = 1;
-    if text[body..].starts_with(['!', '^']) {
-        body += 1;
-    }
-    if text[body..].starts_with(']') {
-        body += 1;
-    }
-    text[body..].find(']').map(|end| body + end + 1)
 }

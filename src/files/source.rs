@@ -7,8 +7,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use super::error::FilesError;
-use super::pattern::{self, GlobPath};
-use crate::model::{self, escape, escape_path};
+use super::pattern::GlobPath;
+use crate::model::{self, escape, escape_path, is_glob, split_fixed};
 use crate::spec::FilesEntry;
 
 /// Number of names of a directory that a hint shows.
@@ -59,10 +59,10 @@ pub(super) fn find(entry: &FilesEntry, directory: &Path, text: &str) -> Result<S
         Err(error) if is_absent(error.kind()) => {}
         Err(error) => return Err(failed(&path, error)),
     }
-    if !pattern::is_glob(text) {
+    if !is_glob(text) {
         return Err(nothing_matches(entry, &path));
     }
-    let (fixed, rest) = pattern::split_fixed(text);
+    let (fixed, rest) = split_fixed(text);
     let fixed = joined(directory, fixed);
     let glob = GlobPath::new(rest).map_err(|reason| FilesError::Pattern {
         place: entry.place.clone(),

@@ -21,12 +21,12 @@ pub struct Metadata {
     /// The images, those that others are based on first.
     pub images: Vec<ImageMetadata>,
     /// Which share of a workspace was built, with `--shard`.
-    pub shard: Option<Shard>,
+    pub shard: Option<ShardMetadata>,
 }
 
 /// One of several runs that share the members of a workspace.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Shard {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShardMetadata {
     /// The number of the run, from 1.
     pub number: u32,
     /// The number of runs.
@@ -100,7 +100,9 @@ struct Whole {
     version: u64,
     images: Vec<Written>,
     #[serde(default)]
-    shard: Option<Shard>,
+    shard: Option<String>,
+    #[serde(default)]
+    shard_members: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -158,9 +160,21 @@ impl Metadata {
         let whole: Whole = serde_json::from_value(value).map_err(MetadataError::Malformed)?;
         Ok(Self {
             images: whole.images.into_iter().map(image).collect::<Result<_, _>>()?,
-            shard: whole.shard,
+            shard: whole.shard.map(|text| shard(&text, whole.shard_members)).transpose()?,
         })
     }
+}
+
+/// Reads the text `I/N`.
+fn shard(text: &str, members: Vec<String>) -> Result<ShardMetadata, MetadataError> {
+    let numbers = text.split_once('/');
+    let numbers = numbers.and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
+    let valid = numbers.filter(|(number, of)| (1..=*of).contains(number));
+    let (number, of) = valid.ok_or_else(|| MetadataError::Value {
+        field: "shard",
+        value: text.to_owned(),
+    })?;
+    Ok(ShardMetadata { number, of, members })
 }
 
 fn image(written: Written) -> Result<ImageMetadata, MetadataError> {
@@ -217,7 +231,7 @@ mod tests {
         assert_eq!(alone.images[0].name.as_ref().unwrap().to_string(), "ghcr.io/a/b");
         assert_eq!(alone.images[0].targets, ["oci:d"]);
         let all = format!(
-            r#"{{"version": 1, "shard": {{"number": 1, "of": 2, "members": ["a"]}}, "images": [{}]}}"#,
+            r#"{{"version": 1, "shard": "1/2", "shard_members": ["a"], "images": [{}]}}"#,
             one("null")
         );
         let all = Metadata::parse(&all).unwrap();
@@ -233,6 +247,7 @@ mod tests {
             ("{}", "not the metadata"),
             (r#"{"images": [{}]}"#, "not the metadata"),
             (r#"{"version": 2, "images": []}"#, "version 2"),
+            (r#"{"version": 1, "images": [], "shard": "3/2"}"#, "shard \"3/2\""),
             (&one(r#""no registry\n""#), r#"name "no registry\n" is invalid"#),
             (&one("null").replace(r#"["1"]"#, r#"["a b"]"#), "tag \"a b\""),
             (&one("null").replace("linux/amd64", "linux"), "platform \"linux\""),

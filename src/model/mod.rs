@@ -15,6 +15,7 @@ mod failure;
 pub mod finding;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod glob_text;
 mod image;
 mod index;
 mod input_file;
@@ -45,6 +46,7 @@ pub use docker_hub::{DOCKER_HUB, repository_path};
 pub use document::{Document, DocumentError, FromJson, MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES};
 pub use facts_directory::facts_directory;
 pub use failure::{Diagnostic, ErrorKind, escape, escape_path};
+pub use glob_text::{is_glob, literal_braces, split_fixed};
 pub use image::{Image, ImageConfig, ImageManifest};
 pub use index::{ImageIndex, MAX_INDEX_DEPTH, Root, UnsupportedEntry};
 pub use input_file::{
@@ -59,7 +61,7 @@ pub use listing::{ListedItem, ListedRoot, Listing};
 pub use locked::locked;
 pub use media_type::{Family, MediaType};
 pub use metadata::{
-    ImageMetadata, MAX_METADATA_BYTES, METADATA_VERSION, Metadata, MetadataError, PlatformMetadata, Shard,
+    ImageMetadata, MAX_METADATA_BYTES, METADATA_VERSION, Metadata, MetadataError, PlatformMetadata, ShardMetadata,
 };
 pub use nearest::nearest;
 pub use part::{BuildInputs, Part};

@@ -71,6 +71,9 @@ struct WorkspaceTable {
     /// The layout that all images are written to by default, relative to the root file.
     #[schemars(extend("default" = "build/oci"))]
     layout: Option<String>,
+    /// What the artifacts of a member are made of, by its ID or a pattern: paths and patterns relative to the root file.
+    /// `ocitect list --affected-by` selects the member if one of them changed.
+    sources: Option<BTreeMap<String, Vec<String>>>,
     /// Variables of every member.
     vars: Option<BTreeMap<String, Var>>,
 }

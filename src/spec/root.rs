@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::convert::directory_of;
-use super::error::{SourceText, SpecError};
+use super::error::{Problem, SourceText, SpecError};
 use super::merge;
 use super::reading::{MAX_SPEC_BYTES, parsed, read_bounded};
 use super::resolve;
 use super::shape;
 use super::tree::{Node, Table};
-use crate::model::Pipes;
+use crate::model::{Pipes, escape};
 
 /// A root file.
 #[derive(Debug, Clone)]
@@ -84,6 +84,35 @@ impl Root {
     pub fn layout(&self) -> Option<PathBuf> {
         let named = self.workspace()?.get("layout")?.as_text()?;
         Some(self.directory().join(named))
+    }
+
+    /// Returns `sources`: patterns of IDs, each with paths and patterns relative to the root's directory.
+    pub fn sources(&self) -> Vec<(String, Vec<String>)> {
+        let sources = self.workspace().and_then(|workspace| workspace.get("sources"));
+        let texts = |node: &Node| {
+            node.items()
+                .iter()
+                .filter_map(Node::as_text)
+                .map(str::to_owned)
+                .collect()
+        };
+        let entries = sources.into_iter().flat_map(Node::entries);
+        entries.map(|(id, paths)| (id.to_owned(), texts(paths))).collect()
+    }
+
+    /// Returns the error for a key of `sources` that is the ID of no member.
+    pub fn no_such_member(&self, id: &str, nearest: Option<&str>, known: &[&str]) -> SpecError {
+        let sources = self.workspace().and_then(|workspace| workspace.get("sources"));
+        let span = sources
+            .and_then(|sources| sources.get(id))
+            .map_or(0..0, |paths| paths.key.clone());
+        let help = match nearest {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("the members are {}", known.join(", ")),
+        };
+        let message = format!("no member matches \"{}\"", escape(id.as_bytes()));
+        let problem = Problem::new(&span, message).help(help);
+        Arc::new(SourceText::new(&self.path, &self.text)).error(vec![problem])
     }
 
     pub(super) fn text(&self) -> &str {

@@ -456,6 +456,9 @@ pub struct CheckSpec {
     /// Findings to ignore, as code:pattern, such as "runs-as-root:/**".
     #[schemars(with = "Option<Vec<String>>")]
     pub allow: Vec<(String, String)>,
+    /// `true` if `allow` is that of the `[defaults]` of a workspace, of which a member needs not have every finding.
+    #[schemars(skip)]
+    pub is_shared_allow: bool,
     /// Codes of warnings to treat as errors.
     #[schemars(with = "Option<Vec<String>>")]
     pub deny: Vec<String>,

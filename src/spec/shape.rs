@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::{RecursiveTransform, Transform};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::alternatives::{Alternatives, HINT, found};
 use super::document::{Document, ONCE_IN_DOCUMENT, ONCE_IN_IMAGE, RootDocument};
@@ -15,11 +15,36 @@ use super::habits;
 use super::tree::{self, Node, Span};
 use crate::model::{escape, nearest};
 
-/// Returns the JSON Schema (draft 7) of `ocitect.toml`, generated from the types that read it.
+/// Returns the JSON Schema (draft 7) of `ocitect.toml`, generated from the types that read it: of a spec, or of the root
+/// file of a workspace. The keys of both are side by side, where every editor finds them, and conditions tell the two
+/// apart. Nothing that a root file may provide for its members is required.
 pub fn schema() -> Value {
     let mut schema = hinted_schema::<Document>();
+    let root = hinted_schema::<RootDocument>();
+    let root_keys: Vec<Value> = entries(&root, "properties")
+        .map(|(name, _)| name.as_str().into())
+        .collect();
+    for part in ["properties", "definitions"] {
+        for (name, value) in entries(&root, part) {
+            if let Some(known) = schema.get_mut(part).and_then(Value::as_object_mut) {
+                known.entry(name.as_str()).or_insert_with(|| value.clone());
+            }
+        }
+    }
+    remove_key(&mut schema["definitions"]["Image"], "required");
+    schema["required"] = json!(["format"]);
+    schema["description"] =
+        "A spec, which describes one image for all its platforms, or the root file of a workspace.".into();
+    schema["if"] = json!({ "required": ["workspace"] });
+    schema["then"] = json!({ "propertyNames": { "enum": root_keys } });
+    schema["else"] = json!({ "not": { "required": ["defaults"] } });
     remove_key(&mut schema, HINT);
     schema
+}
+
+/// Returns the entries of an object in a schema.
+fn entries<'a>(schema: &'a Value, name: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    schema.get(name).and_then(Value::as_object).into_iter().flatten()
 }
 
 /// Returns the schema with the hints of the check.

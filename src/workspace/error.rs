@@ -50,6 +50,20 @@ pub enum WorkspaceError {
         /// The spec, or the directory that the ID comes from.
         path: PathBuf,
     },
+    /// A value of a matrix cannot be part of an ID.
+    #[error("{}: the value \"{}\" of `matrix` is not valid in an ID of a member", show(.path), escape(.value.as_bytes()))]
+    BadValue {
+        /// The spec.
+        path: PathBuf,
+        /// The value.
+        value: String,
+    },
+    /// The root file lists no member.
+    #[error("the workspace {} has no members", show(.root))]
+    NoMembers {
+        /// The root file.
+        root: PathBuf,
+    },
     /// `--set` names a variable that no member declares.
     #[error("--set: no member has a variable \"{}\"", escape(.name.as_bytes()))]
     NoVariable {
@@ -118,6 +132,16 @@ pub enum WorkspaceError {
         /// All IDs.
         known: Vec<String>,
     },
+    /// A line of a list of changed paths is no path as git prints it.
+    #[error("line {line} of the list of changed paths is not a path of git: {text}: {reason}")]
+    ChangedPath {
+        /// Number of the line, from 1.
+        line: usize,
+        /// The line, escaped.
+        text: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// Everything that was selected is also left out.
     #[error("no member is selected")]
     NothingSelected,
@@ -163,7 +187,8 @@ impl Diagnostic for WorkspaceError {
                 "use a name that [vars] of a member or of the workspace declares; an axis of [matrix] cannot be set"
                     .to_owned(),
             ),
-            Self::BadId { .. } => Some("use letters, digits, `.`, `_` and `-`".to_owned()),
+            Self::NoMembers { .. } => Some("add directories or spec files to `members` of [workspace]".to_owned()),
+            Self::BadId { .. } | Self::BadValue { .. } => Some("use letters, digits, `.`, `_` and `-`".to_owned()),
             Self::SameId { .. } => Some("rename one of the directories or files".to_owned()),
             Self::NoName { .. } => Some("set `name` in its [image], such as ghcr.io/me/app".to_owned()),
             Self::SameName { .. } => Some("give one of them another `name` or other `tags` in [image]".to_owned()),
@@ -179,6 +204,11 @@ impl Diagnostic for WorkspaceError {
                 nearest.as_ref(),
                 format!("the members are {}", known.join(", ")),
             )),
+            Self::ChangedPath { .. } => Some(
+                "pass the output of `git diff --name-only`, with or without -z: its paths are relative to the top of the \
+                 repository"
+                    .to_owned(),
+            ),
             Self::NothingSelected => Some("leave out fewer members with --exclude".to_owned()),
         }
     }

@@ -17,9 +17,14 @@ pub(super) fn id_of(spec: &Path) -> Option<String> {
 }
 
 /// Returns the ID of a cell of a member's matrix, with the values of the axes in their order.
-pub(super) fn cell_id(member: &str, values: &[String]) -> Option<String> {
-    let is_valid = values.iter().all(|value| is_valid_part(value));
-    is_valid.then(|| format!("{member}/{}", values.join("/")))
+///
+/// # Errors
+/// Returns the first value that is not valid in an ID.
+pub(super) fn cell_id<'a>(member: &str, values: &'a [String]) -> Result<String, &'a str> {
+    match values.iter().find(|value| !is_valid_part(value)) {
+        Some(invalid) => Err(invalid),
+        None => Ok(format!("{member}/{}", values.join("/"))),
+    }
 }
 
 fn is_valid_part(part: &str) -> bool {
@@ -43,7 +48,7 @@ mod tests {
             assert_eq!(id_of(Path::new(path)).as_deref(), id, "{path}");
         }
         let values = ["mail".to_owned(), "alpine".to_owned()];
-        assert_eq!(cell_id("servers", &values).as_deref(), Some("servers/mail/alpine"));
-        assert_eq!(cell_id("servers", &["a b".to_owned()]), None);
+        assert_eq!(cell_id("servers", &values).as_deref(), Ok("servers/mail/alpine"));
+        assert_eq!(cell_id("servers", &["ok".to_owned(), "a b".to_owned()]), Err("a b"));
     }
 }

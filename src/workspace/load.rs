@@ -7,7 +7,7 @@ use super::error::WorkspaceError;
 use super::graph::order;
 use super::id::{cell_id, id_of};
 use super::member_files::member_files;
-use super::selection::Selection;
+use super::selection::{Selection, dependents, matching};
 use crate::model::{Platform, nearest};
 use crate::spec::{DEFAULT_NAME, Inputs, Root, Spec, spec_path};
 
@@ -106,7 +106,10 @@ impl Workspace {
             for (values, spec) in Spec::load_member(&path, root, inputs)? {
                 let id = match &values[..] {
                     [] => id.clone(),
-                    values => cell_id(&id, values).ok_or_else(bad_id)?,
+                    values => cell_id(&id, values).map_err(|value| WorkspaceError::BadValue {
+                        path: path.clone(),
+                        value: value.to_owned(),
+                    })?,
                 };
                 if let Some(first) = members.get(&id) {
                     return Err(WorkspaceError::SameId {
@@ -118,9 +121,15 @@ impl Workspace {
                 members.insert(id, spec);
             }
         }
+        if members.is_empty() {
+            return Err(WorkspaceError::NoMembers {
+                root: root.path().to_owned(),
+            });
+        }
         check_sets(&members, inputs)?;
         check_names(&members)?;
         check_bases(&members)?;
+        check_sources(root, &members)?;
         let ordered = order(&bases(&members)).map_err(|ids| WorkspaceError::Circle { ids })?;
         let members = ordered
             .into_iter()
@@ -145,17 +154,45 @@ impl Workspace {
     /// # Errors
     /// Returns [`WorkspaceError`] for a pattern that matches nothing, and if nothing is selected.
     pub fn select(&self, selection: &Selection) -> Result<BTreeSet<String>, WorkspaceError> {
-        let specs: Vec<(&str, BTreeSet<String>)> = self
-            .members
-            .iter()
-            .map(|member| (member.id.as_str(), member.spec.needed_members()))
-            .collect();
-        let bases = specs
-            .iter()
-            .map(|(id, bases)| (*id, bases.iter().map(String::as_str).collect()))
-            .collect();
-        selection.select(&bases)
+        let specs = self.member_bases();
+        selection.select(&by_id(&specs))
     }
+
+    /// Returns members, and all that are based on them, directly or through others.
+    pub fn with_dependents(&self, ids: BTreeSet<String>) -> BTreeSet<String> {
+        let specs = self.member_bases();
+        let bases = by_id(&specs);
+        let known = ids.iter().filter_map(|id| bases.get_key_value(id.as_str()));
+        let found = dependents(known.map(|(id, _)| *id).collect(), &bases);
+        found.into_iter().map(str::to_owned).collect()
+    }
+
+    /// Returns members, and all that they are based on, directly or through others.
+    pub fn with_bases(&self, ids: &BTreeSet<String>) -> BTreeSet<String> {
+        let mut found = ids.clone();
+        // Every base comes before the members that are based on it.
+        for member in self.members.iter().rev() {
+            if found.contains(&member.id) {
+                found.extend(member.spec.needed_members());
+            }
+        }
+        found
+    }
+
+    fn member_bases(&self) -> Vec<(&str, BTreeSet<String>)> {
+        let members = self.members.iter();
+        members
+            .map(|member| (member.id.as_str(), member.spec.needed_members()))
+            .collect()
+    }
+}
+
+/// Returns the bases of each member by its ID.
+fn by_id<'a>(members: &'a [(&'a str, BTreeSet<String>)]) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
+    members
+        .iter()
+        .map(|(id, bases)| (*id, bases.iter().map(String::as_str).collect()))
+        .collect()
 }
 
 /// Returns the members that each member is based on or takes files from.
@@ -198,6 +235,17 @@ fn check_names(members: &BTreeMap<String, Spec>) -> Result<(), WorkspaceError> {
                     second: id.clone(),
                 });
             }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses sources of a member that does not exist.
+fn check_sources(root: &Root, members: &BTreeMap<String, Spec>) -> Result<(), WorkspaceError> {
+    let ids: Vec<&str> = members.keys().map(String::as_str).collect();
+    for (pattern, _) in root.sources() {
+        if let Err(WorkspaceError::NoSuchMember { nearest, .. }) = matching(&pattern, &ids) {
+            return Err(root.no_such_member(&pattern, nearest.as_deref(), &ids).into());
         }
     }
     Ok(())

@@ -26,31 +26,23 @@ impl Selection {
     /// Returns [`WorkspaceError::NoSuchMember`] for a pattern that matches nothing, and
     /// [`WorkspaceError::NothingSelected`].
     pub(super) fn select(&self, bases: &BTreeMap<&str, BTreeSet<&str>>) -> Result<BTreeSet<String>, WorkspaceError> {
-        let matching = |patterns: &[String]| -> Result<BTreeSet<&str>, WorkspaceError> {
+        let ids: Vec<&str> = bases.keys().copied().collect();
+        let matching_any = |patterns: &[String]| -> Result<BTreeSet<&str>, WorkspaceError> {
             let mut found = BTreeSet::new();
             for pattern in patterns {
-                let matcher = matcher(pattern)?;
-                let matches = |id: &&&str| {
-                    let member = id.split('/').next().unwrap_or_default();
-                    matcher.is_match(id) || matcher.is_match(member)
-                };
-                let matching: Vec<&str> = bases.keys().filter(matches).copied().collect();
-                if matching.is_empty() {
-                    return Err(no_such_member(pattern, bases));
-                }
-                found.extend(matching);
+                found.extend(matching(pattern, &ids)?);
             }
             Ok(found)
         };
         let mut members = if self.packages.is_empty() {
             bases.keys().copied().collect()
         } else {
-            matching(&self.packages)?
+            matching_any(&self.packages)?
         };
         if self.with_dependents {
             members = dependents(members, bases);
         }
-        for left_out in matching(&self.exclude)? {
+        for left_out in matching_any(&self.exclude)? {
             members.remove(left_out);
         }
         if members.is_empty() {
@@ -58,6 +50,23 @@ impl Selection {
         }
         Ok(members.into_iter().map(str::to_owned).collect())
     }
+}
+
+/// Returns the IDs that a pattern is for. A pattern of the ID of a member with a matrix is for all of its images.
+///
+/// # Errors
+/// Returns [`WorkspaceError::NoSuchMember`] if there are none, and [`WorkspaceError::Pattern`].
+pub(super) fn matching<'a>(pattern: &str, ids: &[&'a str]) -> Result<Vec<&'a str>, WorkspaceError> {
+    let matcher = matcher(pattern)?;
+    let matches = |id: &&&str| {
+        let member = id.split('/').next().unwrap_or_default();
+        matcher.is_match(id) || matcher.is_match(member)
+    };
+    let matching: Vec<&str> = ids.iter().filter(matches).copied().collect();
+    if matching.is_empty() {
+        return Err(no_such_member(pattern, ids));
+    }
+    Ok(matching)
 }
 
 fn matcher(pattern: &str) -> Result<GlobMatcher, WorkspaceError> {
@@ -68,16 +77,19 @@ fn matcher(pattern: &str) -> Result<GlobMatcher, WorkspaceError> {
     Ok(glob.compile_matcher())
 }
 
-fn no_such_member(pattern: &str, bases: &BTreeMap<&str, BTreeSet<&str>>) -> WorkspaceError {
+fn no_such_member(pattern: &str, ids: &[&str]) -> WorkspaceError {
     WorkspaceError::NoSuchMember {
         pattern: pattern.to_owned(),
-        nearest: nearest(pattern, bases.keys().copied()).map(str::to_owned),
-        known: bases.keys().map(|id| (*id).to_owned()).collect(),
+        nearest: nearest(pattern, ids.iter().copied()).map(str::to_owned),
+        known: ids.iter().map(|id| (*id).to_owned()).collect(),
     }
 }
 
 /// Returns members and all that are based on them, directly or through others.
-fn dependents<'a>(members: BTreeSet<&'a str>, bases: &BTreeMap<&'a str, BTreeSet<&'a str>>) -> BTreeSet<&'a str> {
+pub(super) fn dependents<'a>(
+    members: BTreeSet<&'a str>,
+    bases: &BTreeMap<&'a str, BTreeSet<&'a str>>,
+) -> BTreeSet<&'a str> {
     let mut all = members;
     loop {
         let more: Vec<&str> = bases

@@ -19,8 +19,11 @@ mod support {
     mod layout;
     #[allow(dead_code, reason = "the crate `integration` uses the rest")]
     pub mod liar;
+    #[allow(dead_code, reason = "the crate `integration` uses the rest")]
+    pub mod page;
     pub mod refusal;
     mod sandbox;
+    pub mod schema;
 
     pub use layout::Layout;
     pub use sandbox::{Outcome, Sandbox, files_below, tool};

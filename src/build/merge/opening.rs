@@ -164,10 +164,10 @@ fn add_recorded(images: &mut Vec<ImageParts>, part: &MergePart, image: &ImageMet
     if whole.places.is_empty() {
         whole.base_members.clone_from(&image.base_members);
         whole.name.clone_from(&image.name);
-        whole.tags = match &image.part {
-            Some(part) => part.tags.iter().filter_map(|tag| tag.parse().ok()).collect(),
-            None => image.tags.clone(),
-        };
+    }
+    // A member that was not selected has no tags: another shard may have selected it.
+    if whole.tags.is_empty() {
+        whole.tags.clone_from(&image.tags);
     }
     let label = match &image.member {
         Some(id) => format!("{} ({id})", part.label),

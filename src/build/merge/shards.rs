@@ -1,19 +1,19 @@
 //! Checks that metadata files of a workspace are all shards of one selection.
 
 use crate::build::merge::error::MergeError;
-use crate::model::{Metadata, Shard};
+use crate::model::{Metadata, ShardMetadata};
 
 /// Checks that every shard is there, if one of the files is a shard. A shard may come in several files, one for each
 /// platform. `files` are named as on the command line.
 pub(super) fn check_shards(files: &[(&str, &Metadata)]) -> Result<(), MergeError> {
-    let shards: Vec<(&str, &Shard)> = files
+    let shards: Vec<(&str, &ShardMetadata)> = files
         .iter()
         .filter_map(|(label, metadata)| Some((*label, metadata.shard.as_ref()?)))
         .collect();
     let Some((first_label, first)) = shards.first() else {
         return Ok(());
     };
-    let differs = |(_, shard): &&(&str, &Shard)| (shard.of, &shard.members) != (first.of, &first.members);
+    let differs = |(_, shard): &&(&str, &ShardMetadata)| (shard.of, &shard.members) != (first.of, &first.members);
     if let Some((second, _)) = shards.iter().find(differs) {
         return Err(MergeError::ShardsDiffer {
             first: (*first_label).to_owned(),
@@ -36,7 +36,7 @@ mod tests {
     fn metadata(shard: Option<(u32, u32, &[&str])>) -> Metadata {
         Metadata {
             images: Vec::new(),
-            shard: shard.map(|(number, of, members)| Shard {
+            shard: shard.map(|(number, of, members)| ShardMetadata {
                 number,
                 of,
                 members: members.iter().map(|id| (*id).to_owned()).collect(),

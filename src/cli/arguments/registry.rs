@@ -11,7 +11,8 @@ pub struct RegistryArguments {
     /// Read credentials from this file only [env: REGISTRY_AUTH_FILE].
     #[arg(long, value_name = "FILE")]
     pub authfile: Option<PathBuf>,
-    /// User name at the target registry or, if nothing is pushed, at the source registry. Needs --password-stdin.
+    /// User name at the target registry or, if nothing is pushed, at the source registry. Only for one registry: for
+    /// several, use `ocitect login`. Needs --password-stdin.
     #[arg(long, value_name = "USER", requires = "password_stdin")]
     pub username: Option<String>,
     /// Read the password or token from standard input.

@@ -1,8 +1,11 @@
-//! The options that select members of a workspace.
+//! The options that select members of a workspace, and the arguments of `list`.
 
 use std::path::PathBuf;
 
 use clap::Args;
+
+use crate::cli::choices::MatrixBy;
+use crate::workspace::Shard;
 
 /// Which members of a workspace a command is for.
 #[derive(Debug, Clone, Default, Args)]
@@ -30,15 +33,18 @@ impl SelectionArguments {
     }
 }
 
+/// Which of the selected members this run is for.
+#[derive(Debug, Clone, Copy, Default, Args)]
+#[command(next_help_heading = "Workspaces")]
+pub struct ShardArguments {
+    /// Only part I of N of the selected members. Each member is in one part.
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
+}
+
 /// `ocitect list`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  # List the members of the workspace in this directory
-  ocitect list
-
-  # List what has to be built again when the base changes
-  ocitect list -p base --with-dependents --json")]
+#[command(after_help = LIST_EXAMPLES)]
 pub struct ListArguments {
     /// The workspace's ocitect.toml, or its directory.
     #[arg(default_value = ".", value_name = "DIR|FILE")]
@@ -47,9 +53,39 @@ pub struct ListArguments {
     #[arg(long, value_name = "NAME=VALUE")]
     pub set: Vec<String>,
     /// Print members as JSON.
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["github_matrix", "ids"])]
     pub json: bool,
+    /// Print a job matrix for GitHub Actions, as one line of JSON.
+    #[arg(long, conflicts_with = "ids")]
+    pub github_matrix: bool,
+    /// What a job of the matrix is for.
+    #[arg(long, value_name = "WHAT", requires = "github_matrix", value_enum, default_value_t)]
+    pub by: MatrixBy,
+    /// Print IDs only, one a line.
+    #[arg(long)]
+    pub ids: bool,
+    /// Only the members that the changed paths in this file may affect, and those that are based on them. The paths are
+    /// those that `git diff --name-only` prints. With -, they are read from standard input.
+    #[arg(long, value_name = "FILE", help_heading = "Workspaces")]
+    pub affected_by: Option<PathBuf>,
     /// Members.
     #[command(flatten)]
     pub selection: SelectionArguments,
+    /// Part of them.
+    #[command(flatten)]
+    pub shard: ShardArguments,
 }
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  # List the members of the workspace in this directory
+  ocitect list
+
+  # List what has to be built again when the base changes
+  ocitect list -p base --with-dependents --json
+
+  # List what a branch may change
+  git diff --name-only origin/main... | ocitect list --affected-by -
+
+  # In GitHub Actions: a job for each platform of each member
+  echo \"matrix=$(ocitect list --github-matrix --by platform)\" >> \"$GITHUB_OUTPUT\"";

@@ -255,6 +255,9 @@ fn dir(input: Input<'_>) -> Result<DirSpec, Problem> {
 fn check(input: Input<'_>) -> Result<CheckSpec, Problem> {
     Ok(CheckSpec {
         allow: input.list_of("allow", allowed)?,
+        is_shared_allow: input
+            .get("allow")
+            .is_some_and(|allow| allow.context.source.root_of(&allow.node.span).is_some()),
         deny: input.list_of("deny", denied)?,
     })
 }

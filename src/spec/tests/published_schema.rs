@@ -25,13 +25,31 @@ fn every_table_is_there_and_closed() {
         "layers",
         "config",
         "check",
+        "matrix",
         "platform",
+        "workspace",
+        "defaults",
     ] {
         at(&schema, &format!("/properties/{name}/description"));
     }
     assert_eq!(at(&schema, "/additionalProperties"), false);
-    assert_eq!(at(&schema, "/required"), &serde_json::json!(["format", "image"]));
-    for name in ["Image", "Layer", "Files", "Config", "User", "Override"] {
+    // A member may have all else from its root file.
+    assert_eq!(at(&schema, "/required"), &serde_json::json!(["format"]));
+    assert_eq!(schema.pointer("/definitions/Image/required"), None);
+    assert_eq!(
+        at(&schema, "/definitions/WorkspaceTable/required"),
+        &serde_json::json!(["members"])
+    );
+    for name in [
+        "Image",
+        "Layer",
+        "Files",
+        "Config",
+        "User",
+        "Override",
+        "WorkspaceTable",
+        "Defaults",
+    ] {
         assert_eq!(at(&schema, &format!("/definitions/{name}/additionalProperties")), false);
     }
     assert_eq!(
@@ -59,6 +77,23 @@ fn overrides_have_all_but_what_is_said_once() {
         assert!(!image.contains_key(name), "{name}");
     }
     assert!(over["image"].get("required").is_none());
+}
+
+#[test]
+fn root_files_and_specs_have_their_own_keys() {
+    let schema = schema();
+    assert_eq!(
+        at(&schema, "/then/propertyNames/enum"),
+        &serde_json::json!(["format", "env-files", "workspace", "defaults"])
+    );
+    assert_eq!(at(&schema, "/else/not/required"), &serde_json::json!(["defaults"]));
+    let workspace = at(&schema, "/definitions/WorkspaceTable/properties")
+        .as_object()
+        .unwrap();
+    let names: Vec<&str> = workspace.keys().map(String::as_str).collect();
+    assert_eq!(names, ["members", "exclude", "layout", "sources", "vars"]);
+    let defaults = at(&schema, "/definitions/Defaults/properties").as_object().unwrap();
+    assert!(defaults.contains_key("image") && !defaults.contains_key("matrix"));
 }
 
 #[test]

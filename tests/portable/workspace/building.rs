@@ -257,3 +257,80 @@ fn bases_of_bases_come_along() {
         assert_eq!(built, expected, "{selected}");
     }
 }
+
+/// A layer that takes files of other members, from `tools` or from the image `source`.
+fn taker(host: &str, name: &str, source: &str) -> String {
+    format!(
+        "format = 1\n[image]\nname = \"{host}/ws/{name}\"\n[[layers]]\nname = \"taken\"\nfiles = [\n\
+         {{ from = \"{source}#/opt\", to = \"/opt\", exclude = [\"*.log\"], keep-modes = true }},\n\
+         {{ from = \"{source}#/etc/passwd\", to = \"/etc/people\" }},\n\
+         {{ from = \"{source}#/opt/link\", to = \"/opt/through\" }}]\n"
+    )
+}
+
+#[test]
+fn files_of_a_member_are_those_of_its_image() {
+    let sandbox = Sandbox::new();
+    write_stack(&sandbox, "reg.example");
+    sandbox.write(
+        "tools/ocitect.toml",
+        "format = 1\n[image]\nname = \"reg.example/ws/tools\"\nbase = \"workspace:base\"\n[[layers]]\nname = \"tools\"\n\
+         files = [{ from = \"bin\", to = \"/opt/bin\", executable = [\"run\"] }]\n\
+         links = [{ path = \"/opt/link\", target = \"bin/run\" }]\n",
+    );
+    sandbox
+        .write("tools/bin/run", "#!/bin/sh\n")
+        .write("tools/bin/noise.log", "noise\n");
+    let root = std::fs::read_to_string(sandbox.path("ocitect.toml")).unwrap();
+    sandbox.write(
+        "ocitect.toml",
+        root.replace("\"base\",", "\"base\", \"tools\", \"taker\","),
+    );
+    sandbox.write("taker/ocitect.toml", taker("reg.example", "taker", "workspace:tools"));
+    sandbox.ok(&["build", "-o", "oci:out"]);
+    // The same from the image that was written.
+    sandbox.write(
+        "alone/ocitect.toml",
+        taker("reg.example", "taker", "oci:../out:reg.example/ws/tools:1.0"),
+    );
+    let spec = std::fs::read_to_string(sandbox.path("alone/ocitect.toml")).unwrap();
+    let image = "[image]\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\ntags = [\"1.0\"]\ncompression = \"none\"\n";
+    sandbox.write(
+        "alone/ocitect.toml",
+        spec.replace("[image]\n", image) + "[config]\nuser = \"app\"\n",
+    );
+    sandbox.ok(&["build", "alone", "-o", "oci:other"]);
+    let of = |layout: &str, tag: &str| sandbox.layout(layout).manifest(tag, "linux/arm64")["layers"].clone();
+    assert_eq!(of("out", "reg.example/ws/taker:1.0"), of("other", "1.0"));
+    assert_eq!(of("other", "1.0").as_array().unwrap().len(), 1);
+    // Nothing of the member is written for the one that takes its files.
+    sandbox.ok(&["build", "-p", "taker", "-o", "oci:only"]);
+    let index = sandbox.layout("only").index();
+    assert_eq!(index["manifests"].as_array().unwrap().len(), 1);
+    // A changed file of the member changes both.
+    sandbox.write("tools/bin/run", "#!/bin/bash\n");
+    sandbox.ok(&["build", "-o", "oci:next"]);
+    assert_ne!(of("next", "reg.example/ws/taker:1.0"), of("other", "1.0"));
+}
+
+#[test]
+fn sources_of_members_are_checked() {
+    let sandbox = Sandbox::new();
+    write_stack(&sandbox, "reg.example");
+    let root = std::fs::read_to_string(sandbox.path("ocitect.toml")).unwrap();
+    sandbox.write("ocitect.toml", root.replace("\"base\",", "\"base\", \"taker\","));
+    for (source, code, words) in [
+        ("workspace:bas", 2, "workspace:bas"),
+        ("workspace:taker", 2, "taker"),
+        ("workspace:base", 6, "does not contain /opt/link"),
+    ] {
+        sandbox.write("taker/ocitect.toml", taker("reg.example", "taker", source));
+        sandbox.run(&["build", "-o", "oci:out"]).expect(code).says(&[words]);
+    }
+    let text = taker("reg.example", "taker", "workspace:base");
+    sandbox.write("taker/ocitect.toml", text.replace("#/etc/passwd", ""));
+    sandbox
+        .run(&["build", "-o", "oci:out"])
+        .expect(2)
+        .says(&["needs a path in its image"]);
+}

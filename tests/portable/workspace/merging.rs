@@ -141,6 +141,54 @@ fn a_workspace_is_merged_member_by_member() {
 }
 
 #[test]
+fn shards_are_merged_to_the_workspace() {
+    let sandbox = Sandbox::new();
+    let fake = Fake::start(Flavour::distribution3());
+    write_stack(&sandbox, fake.host());
+    let whole = sandbox.ok(&["build", "-o", "oci:whole"]).stdout;
+    let mut files = Vec::new();
+    for shard in ["1/4", "2/4", "3/4", "4/4"] {
+        for platform in PLATFORMS {
+            // Every runner has a cache of its own.
+            let runner = Sandbox::new();
+            write_stack(&runner, fake.host());
+            let file = format!("{}-{}", shard.replace('/', "-"), part_file(platform));
+            let part = sandbox.path(&file).to_string_lossy().into_owned();
+            let push = [
+                "build",
+                "--push",
+                "--plain-http",
+                fake.host(),
+                "--shard",
+                shard,
+                "--metadata",
+                &part,
+            ];
+            runner.ok(&[&push[..], &["--platform", platform]].concat());
+            files.push(file);
+        }
+    }
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    for (missing, words) in [(0..2, "no part has shard 1"), (3..4, "no part has linux/arm64")] {
+        let mut some = files.clone();
+        some.drain(missing);
+        sandbox.run(&merge(&fake, &some)).expect(6).says(&[words]);
+    }
+    let merged = sandbox.ok(&merge(&fake, &[&["--metadata", "merged.json"], &files[..]].concat()));
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<String>>();
+    assert_eq!(lines(&merged.stdout), lines(&whole));
+    for member in MEMBERS {
+        assert!(
+            fake.contents().manifest(&format!("ws/{member}"), "1.0").is_some(),
+            "{member}"
+        );
+    }
+    let metadata = sandbox.json("merged.json");
+    assert_eq!(metadata["images"].as_array().unwrap().len(), MEMBERS.len());
+    assert_eq!(metadata["images"][0]["member"], "base");
+}
+
+#[test]
 fn parts_that_do_not_belong_together_are_refused() {
     let sandbox = Sandbox::new();
     let fake = Fake::start(Flavour::distribution3());

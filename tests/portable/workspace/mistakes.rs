@@ -80,6 +80,21 @@ fn mistakes_are_errors_with_help() {
             "{ name = \"mail\", port",
             &["has no `server`"],
         ),
+        (
+            "servers.toml",
+            "\"billing\",",
+            "\"bil ling\",",
+            &[
+                "servers.toml: the value \"bil ling\" of `matrix` is not valid",
+                "use letters",
+            ],
+        ),
+        (
+            "ocitect.toml",
+            "[\"base\", \"agents/*\", \"servers.toml\"]",
+            "[\"other/*\"]",
+            &["ocitect.toml has no members", "add directories or spec files"],
+        ),
         (planner, "\"notes\"", "\"lost\"", &["cannot build planner", "lost"]),
     ] {
         let sandbox = Sandbox::new();
@@ -264,4 +279,36 @@ fn bases_by_platform_are_needed_for_theirs_alone() {
     for platform in ["linux/amd64", "linux/arm64"] {
         sandbox.ok(&["build", "-p", "planner", "--platform", platform]);
     }
+}
+
+#[test]
+fn a_member_needs_no_finding_that_the_defaults_allow() {
+    let sandbox = Sandbox::new();
+    write_stack(&sandbox, "reg.example.com");
+    edit(
+        &sandbox,
+        "ocitect.toml",
+        "[defaults.config]",
+        "[defaults.check]\nallow = [\"entrypoint-missing:/app/*\"]\n[defaults.config]",
+    );
+    let planner = "agents/planner/ocitect.toml";
+    let text = std::fs::read_to_string(sandbox.path(planner)).unwrap();
+    sandbox.write(planner, format!("{text}[config]\nentrypoint = [\"/app/gone\"]\n"));
+    let checked = sandbox.ok(&["check"]);
+    assert!(!checked.stdout.contains("unused-allow"), "{}", checked.stdout);
+    assert!(checked.stdout.contains("allowed"), "{}", checked.stdout);
+    // Its own entries are its own business.
+    let writer = "agents/writer/ocitect.toml";
+    let text = std::fs::read_to_string(sandbox.path(writer)).unwrap();
+    sandbox.write(
+        writer,
+        format!("{text}[check]\nallow = [\"entrypoint-missing:/app/*\"]\n"),
+    );
+    let checked = sandbox.ok(&["check"]);
+    assert_eq!(
+        checked.stdout.matches("warning[unused-allow]").count(),
+        1,
+        "{}",
+        checked.stdout
+    );
 }

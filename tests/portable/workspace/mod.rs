@@ -1,9 +1,13 @@
 //! Workspaces: many images of one repository, built, checked and pushed together.
 
 mod building;
+mod changed;
+mod locking;
 mod merging;
 mod mistakes;
 mod pushing;
+mod schema;
+mod selecting;
 
 use crate::support::Sandbox;
 

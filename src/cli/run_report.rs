@@ -1,0 +1,119 @@
+//! The result of a build: its metadata, and its summary.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::changed::Unchanged;
+use super::choices::Progress;
+use super::destination::Destination;
+use super::failure::Done;
+use super::member_outputs::MemberOutputs;
+use super::members::{Subject, empty_shard};
+use super::render;
+use super::stderr::{emit_event, eprintln_line};
+use crate::build::BuildReport;
+use crate::events::{Event, Observer};
+use crate::model::METADATA_VERSION;
+use crate::workspace::Shard;
+
+/// An image that was built, and its report.
+pub type Built<'a> = (&'a MemberOutputs<'a>, BuildReport);
+
+/// What is the same for all images of a build.
+#[derive(Default)]
+pub struct RunReport {
+    shard: Option<Shard>,
+    /// The members of all parts.
+    divided: BTreeSet<String>,
+    /// The position of each member in the workspace.
+    positions: BTreeMap<String, usize>,
+    /// What the metadata says of each member that was left as it is.
+    unchanged: BTreeMap<String, Value>,
+}
+
+impl RunReport {
+    /// Creates the report of a build of a part of `subject`.
+    pub fn new(subject: &Subject, shard: Option<Shard>) -> Self {
+        let members = match subject {
+            Subject::Alone(_) => &[],
+            Subject::Members(selected) => selected.workspace.members(),
+        };
+        let ids = members.iter().map(|member| member.id.clone());
+        let divided = match subject {
+            Subject::Members(selected) => selected.divided.clone().unwrap_or_default(),
+            Subject::Alone(_) => BTreeSet::new(),
+        };
+        Self {
+            shard,
+            divided,
+            positions: ids.zip(0..).collect(),
+            unchanged: BTreeMap::new(),
+        }
+    }
+
+    /// Adds the members that are left as they are.
+    pub fn without(self, unchanged: &Unchanged) -> Self {
+        let json = |id: &String| Some((id.clone(), unchanged.earlier.unchanged_json(id)?));
+        Self {
+            unchanged: unchanged.ids.iter().filter_map(json).collect(),
+            ..self
+        }
+    }
+
+    /// Writes the metadata of a build without any image, and reports if that is because the part has none.
+    pub fn nothing_built(&self, metadata: Option<&Destination>, observer: &Arc<dyn Observer>) -> Done {
+        if let Some(destination) = metadata {
+            destination.write(format!("{:#}\n", self.metadata_json(&[])).as_bytes())?;
+        }
+        if self.unchanged.is_empty() {
+            observer.event(Event::Note(empty_shard(self.shard)));
+        }
+        Ok(())
+    }
+
+    /// Returns the content of `--metadata`: an object for the only image, or one that lists the images of a workspace,
+    /// bases first.
+    pub fn metadata_json(&self, built: &[Built<'_>]) -> Value {
+        if let [(image, report)] = built
+            && image.id.is_none()
+        {
+            return report.to_json();
+        }
+        let of_built = |(image, report): &Built<'_>| {
+            let id = image.id?;
+            Some((id.to_owned(), report.to_member_json(id, image.spec.member_bases())))
+        };
+        let mut images: BTreeMap<String, Value> = built.iter().filter_map(of_built).collect();
+        // Of a base that is pushed by digest, the earlier build knows the tags.
+        images.extend(self.unchanged.clone());
+        let mut images: Vec<(Option<&usize>, Value)> = images
+            .into_iter()
+            .map(|(id, json)| (self.positions.get(&id), json))
+            .collect();
+        images.sort_by_key(|(position, _)| *position);
+        let images: Vec<Value> = images.into_iter().map(|(_, json)| json).collect();
+        let mut metadata = json!({ "version": METADATA_VERSION, "images": images });
+        if let Some(shard) = self.shard {
+            metadata["shard"] = shard.to_string().into();
+            metadata["shard_members"] = json!(self.divided);
+        }
+        metadata
+    }
+
+    /// Prints what was built: for people a summary, for programs the event `built` with the content of `--metadata`.
+    pub fn print_summary(&self, progress: Progress, built: &[Built<'_>]) {
+        match (progress, built) {
+            (Progress::None, _) => {}
+            (Progress::Json, _) => emit_event("built", self.metadata_json(built)),
+            (Progress::Auto | Progress::Plain, [(image, report)]) if image.id.is_none() => {
+                eprintln_line(&render::summary(report));
+            }
+            (Progress::Auto | Progress::Plain, _) => {
+                let rows = built.iter().filter_map(|(image, report)| Some((image.id?, report)));
+                eprintln_line(&render::workspace_summary(&rows.collect::<Vec<_>>()));
+            }
+        }
+    }
+}
