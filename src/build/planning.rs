@@ -94,7 +94,9 @@ pub async fn plan_build(
     };
     let mut failed = Failed::default();
     for member in members {
-        if failed.concerns(member) {
+        if let Some(base) = failed.concerns(member) {
+            let id = member.id.unwrap_or_default();
+            observer.event(Event::Note(format!("{id} is not built: its base {base} failed")));
             continue;
         }
         let disk = Disk::new(member.spec, member.outputs, archives.clone(), options);
@@ -119,13 +121,12 @@ struct Failed {
 }
 
 impl Failed {
-    /// Returns `true` for a member that is based on a failed one. It counts as failed, without an error of its own.
-    fn concerns(&mut self, member: &Member<'_>) -> bool {
-        let is_based_on_failed = member.spec.member_bases().iter().any(|base| self.ids.contains(base));
-        if is_based_on_failed {
-            self.ids.extend(member.id.map(str::to_owned));
-        }
-        is_based_on_failed
+    /// Returns the failed base of a member, if it has one. The member counts as failed, without an error of its own.
+    fn concerns(&mut self, member: &Member<'_>) -> Option<String> {
+        let mut bases = member.spec.member_bases().into_iter();
+        let failed = bases.find(|base| self.ids.contains(base))?;
+        self.ids.extend(member.id.map(str::to_owned));
+        Some(failed)
     }
 
     fn add(&mut self, member: &Member<'_>, error: BuildError) {

@@ -134,6 +134,8 @@ fn shards_build_every_member_once_with_the_same_digests() {
         assert_eq!(metadata["shard"], shard);
         // The base of the selected members comes along.
         assert_eq!(metadata["images"][0]["member"], "base", "{shard}");
+        let base = metadata["images"][0]["image"].as_str().unwrap();
+        assert_eq!(base, lines(&whole)[0], "{shard}");
         sandbox.ok(&["check", "--shard", &shard]);
     }
     let mut whole: Vec<&str> = lines(&whole);
