@@ -99,7 +99,9 @@ pub async fn plan_build(
     };
     let mut failed = Failed::default();
     for member in members {
-        if failed.concerns(member) {
+        if let Some(base) = failed.concerns(member) {
+            let id = member.id.unwrap_or_default();
+            observer.event(Event::Note(format!("{id} is not built: its base {base} failed")));
             continue;
         }
         let disk = Disk::new(member.spec, member.outputs, archives.clone(), options);
@@ -125,13 +127,12 @@ struct Failed {
 }
 
 impl Failed {
-    /// Returns `true` for a member that needs a failed one. It counts as failed, without an error of its own.
-    fn concerns(&mut self, member: &Member<'_>) -> bool {
-        let needs_failed = member.spec.needed_members().iter().any(|base| self.ids.contains(base));
-        if needs_failed {
-            self.ids.extend(member.id.map(str::to_owned));
-        }
-        needs_failed
+    /// Returns the failed member that a member needs, if there is one. The member counts as failed, without an error of its own.
+    fn concerns(&mut self, member: &Member<'_>) -> Option<String> {
+        let mut needed = member.spec.needed_members().into_iter();
+        let failed = needed.find(|base| self.ids.contains(base))?;
+        self.ids.extend(member.id.map(str::to_owned));
+        Some(failed)
     }
 
     fn add(&mut self, member: &Member<'_>, error: BuildError) {

@@ -28,6 +28,8 @@ pub struct Failure {
     /// Excerpt of the spec with its own help, printed for people in place of the other fields.
     diagnostic: Option<String>,
     exit_code: u8,
+    /// The ID of the member that failed, in a workspace.
+    member: Option<String>,
     /// Failures of the same run that are printed after it.
     others: Vec<Failure>,
 }
@@ -66,6 +68,7 @@ impl Failure {
             help: None,
             diagnostic: None,
             exit_code: 1,
+            member: None,
             others: Vec::new(),
         }
     }
@@ -127,14 +130,18 @@ impl Failure {
     }
 
     fn to_json(&self) -> Value {
-        json!({
+        let mut event = json!({
             "event": "error",
             "message": self.message,
             "causes": self.causes,
             "help": self.help,
             "diagnostic": self.diagnostic,
             "exit_code": self.exit_code,
-        })
+        });
+        if let Some(member) = &self.member {
+            event["member"] = member.as_str().into();
+        }
+        event
     }
 }
 
@@ -174,7 +181,16 @@ fn of<E: Diagnostic>(error: &E) -> Failure {
         help: error.help(),
         diagnostic,
         exit_code: error.error_kind().exit_code(),
+        member: member_of(error).map(str::to_owned),
         others: Vec::new(),
+    }
+}
+
+/// Returns the ID of the member that an error is about.
+fn member_of(error: &dyn Any) -> Option<&str> {
+    match error.downcast_ref() {
+        Some(BuildError::Member { id, .. }) => Some(id),
+        _ => None,
     }
 }
 

@@ -87,5 +87,5 @@ Examples:
   # List what a branch may change
   git diff --name-only origin/main... | ocitect list --affected-by -
 
-  # In GitHub Actions: a job for each platform of each member
-  echo \"matrix=$(ocitect list --github-matrix --by platform)\" >> \"$GITHUB_OUTPUT\"";
+  # A job for each platform of each member, in GitHub Actions
+  ocitect list --github-matrix --by platform";

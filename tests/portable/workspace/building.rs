@@ -264,7 +264,7 @@ fn taker(host: &str, name: &str, source: &str) -> String {
         "format = 1\n[image]\nname = \"{host}/ws/{name}\"\n[[layers]]\nname = \"taken\"\nfiles = [\n\
          {{ from = \"{source}#/opt\", to = \"/opt\", exclude = [\"*.log\"], keep-modes = true }},\n\
          {{ from = \"{source}#/etc/passwd\", to = \"/etc/people\" }},\n\
-         {{ from = \"{source}#/opt/link\", to = \"/opt/through\" }}]\n"
+         {{ from = \"{source}#/opt/link\", to = \"/opt/through\" }}]\n[config]\nuser = \"10001\"\n"
     )
 }
 
@@ -295,10 +295,7 @@ fn files_of_a_member_are_those_of_its_image() {
     );
     let spec = std::fs::read_to_string(sandbox.path("alone/ocitect.toml")).unwrap();
     let image = "[image]\nplatforms = [\"linux/amd64\", \"linux/arm64\"]\ntags = [\"1.0\"]\ncompression = \"none\"\n";
-    sandbox.write(
-        "alone/ocitect.toml",
-        spec.replace("[image]\n", image) + "[config]\nuser = \"app\"\n",
-    );
+    sandbox.write("alone/ocitect.toml", spec.replace("[image]\n", image));
     sandbox.ok(&["build", "alone", "-o", "oci:other"]);
     let of = |layout: &str, tag: &str| sandbox.layout(layout).manifest(tag, "linux/arm64")["layers"].clone();
     assert_eq!(of("out", "reg.example/ws/taker:1.0"), of("other", "1.0"));
@@ -320,7 +317,7 @@ fn sources_of_members_are_checked() {
     let root = std::fs::read_to_string(sandbox.path("ocitect.toml")).unwrap();
     sandbox.write("ocitect.toml", root.replace("\"base\",", "\"base\", \"taker\","));
     for (source, code, words) in [
-        ("workspace:bas", 2, "workspace:bas"),
+        ("workspace:bas", 2, "did you mean base?"),
         ("workspace:taker", 2, "taker"),
         ("workspace:base", 6, "does not contain /opt/link"),
     ] {

@@ -83,9 +83,9 @@ fn mistakes_are_errors_with_help() {
         (
             "servers.toml",
             "\"billing\",",
-            "\"bil ling\",",
+            "\"bil/ling\",",
             &[
-                "servers.toml: the value \"bil ling\" of `matrix` is not valid",
+                "servers.toml: the value \"bil/ling\" of `matrix` is not valid",
                 "use letters",
             ],
         ),
@@ -211,6 +211,33 @@ fn errors_of_all_members_are_shown() {
     let failed = sandbox.run(&["build"]);
     assert_ne!(failed.code, 0);
     failed.says(&["cannot build planner", "cannot build writer"]);
+}
+
+#[test]
+fn members_whose_base_failed_are_named() {
+    let sandbox = Sandbox::new();
+    write_stack(&sandbox, "reg.example.com");
+    edit(
+        &sandbox,
+        "agents/writer/ocitect.toml",
+        "workspace:base",
+        "workspace:planner",
+    );
+    std::fs::remove_file(sandbox.path("agents/planner/notes")).unwrap();
+    sandbox
+        .run(&["build", "-p", "writer"])
+        .expect(2)
+        .says(&["writer is not built: its base planner failed", "cannot build planner"]);
+    std::fs::remove_file(sandbox.path("shared.txt")).unwrap();
+    let failed = sandbox.run(&["build", "--progress", "json"]).expect(2);
+    let events = failed
+        .stderr
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let errors: Vec<_> = events.filter(|event| event["event"] == "error").collect();
+    let members: Vec<&str> = errors.iter().map(|error| error["member"].as_str().unwrap()).collect();
+    assert_eq!(members, ["planner", "servers/auth", "servers/billing", "servers/mail"]);
+    assert!(errors.iter().all(|error| error["exit_code"] == 2), "{errors:#?}");
 }
 
 #[test]

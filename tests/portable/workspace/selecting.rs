@@ -134,6 +134,8 @@ fn shards_build_every_member_once_with_the_same_digests() {
         assert_eq!(metadata["shard"], shard);
         // The base of the selected members comes along.
         assert_eq!(metadata["images"][0]["member"], "base", "{shard}");
+        let base = metadata["images"][0]["image"].as_str().unwrap();
+        assert_eq!(base, lines(&whole)[0], "{shard}");
         sandbox.ok(&["check", "--shard", &shard]);
     }
     let mut whole: Vec<&str> = lines(&whole);
@@ -166,7 +168,10 @@ fn a_shard_without_members_succeeds() {
     sandbox.ok(&["build", "--shard", "7/7", "--metadata", "m.json"]);
     assert_eq!(
         sandbox.json("m.json"),
-        json!({ "version": 1, "images": [], "shard": "7/7" })
+        json!({
+            "version": 1, "images": [], "shard": "7/7",
+            "shard_members": ["base", "planner", "servers/auth", "servers/billing", "servers/mail", "writer"],
+        })
     );
     assert_eq!(matrix(&sandbox, &["--shard", "7/7"]), json!({ "include": [] }));
     let listed = sandbox.ok(&["list", "--shard", "7/7", "--json"]).stdout;
