@@ -110,6 +110,7 @@ impl Environment {
             threads: threads.min(MAX_THREADS),
             locked: false,
             cache_from: Vec::new(),
+            keep_going: false,
             started_at: Some(SystemTime::now()),
         })
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::build::BuildError;
+use crate::build::background::in_background;
 use crate::build::built::BuildOutput;
 use crate::build::cache::BuildCache;
 use crate::build::cache_from::CacheFrom;
@@ -12,7 +13,6 @@ use crate::build::layer::PackContext;
 use crate::build::options::BuildOptions;
 use crate::build::packing::{Packing, Unfinished};
 use crate::build::planned_images::planned_image;
-use crate::build::run::in_background;
 use crate::events::Observer;
 use crate::files::Archives;
 use crate::model::{Image, Layer, Root};

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use crate::build::BuildError;
+use crate::build::assembling::{PackedImage, pack};
 use crate::build::cache_from::CacheFrom;
+use crate::build::checked::Checked;
 use crate::build::options::BuildOptions;
 use crate::build::planning::PlannedBuild;
-use crate::build::run::{Checked, PackedImage, pack};
 use crate::build::writing::EagerUpload;
 use crate::events::Observer;
 use crate::model::{Digest, Platform};

@@ -46,9 +46,4 @@ impl<'a> Member<'a> {
             None => Item::new(platform.to_string()),
         }
     }
-
-    /// Returns an error that names the member.
-    pub(super) fn error(&self, cause: BuildError) -> BuildError {
-        cause.of_member(self.id)
-    }
 }

@@ -4,10 +4,13 @@
 //! and only then written. The caller passes everything that a build needs from its environment (time, directories,
 //! credentials).
 
+mod assembling;
+mod background;
 mod built;
 mod cache;
 mod cache_from;
 mod changes;
+mod checked;
 mod checking;
 mod compose;
 mod contents;
@@ -15,6 +18,7 @@ mod digests;
 mod documents;
 mod duplicates;
 mod error;
+mod failures;
 mod gate;
 mod homes;
 mod image_check;
@@ -54,6 +58,7 @@ pub(crate) use images::open_image;
 pub use changes::{ImageChange, PackageChanges, PinChange};
 pub use digests::{ImageDigests, image_digests};
 pub use error::BuildError;
+pub use failures::{Unbuilt, all};
 pub use image_check::{CheckedImage, CheckedImages, check_image};
 pub use images::{Opened, image_facts};
 pub use lock_scope::LockScope;
@@ -64,7 +69,7 @@ pub use options::BuildOptions;
 pub use outputs::{check_copy, check_outputs};
 pub use planning::{PlannedBuild, plan_build};
 pub use report::{BuildReport, LayerOrigin, LayerReport, PlatformReport, TargetReport};
-pub use run::{build, check_build};
+pub use run::{build, build_each, check_build};
 pub use target::{Target, TargetPlace, pushed_tag};
 pub use transports::Transports;
 pub use update::{LockChange, PinnedName, complete_lock, outdated, update_lock};

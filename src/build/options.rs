@@ -22,6 +22,8 @@ pub struct BuildOptions {
     pub locked: bool,
     /// Images whose matching layers are reused. These images are trusted.
     pub cache_from: Vec<ImageName>,
+    /// Builds the members that do not need a failed one.
+    pub keep_going: bool,
     /// Start time of the build. If it is `None`, later builds do not treat any layer as unchanged.
     pub started_at: Option<SystemTime>,
 }
@@ -37,6 +39,7 @@ impl BuildOptions {
             threads: 1,
             locked: false,
             cache_from: Vec::new(),
+            keep_going: false,
             started_at: None,
         }
     }

@@ -1,11 +1,11 @@
 //! Plans a build: resolves, lists and plans every platform of every image. Writes nothing except to the cache.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::build::BuildError;
 use crate::build::cache::BuildCache;
 use crate::build::contents::Contents;
+use crate::build::failures::Failures;
 use crate::build::images::Images;
 use crate::build::inputs::{Disk, PlannedPlatform, plan_platform};
 use crate::build::locking::{self, LockUpdate};
@@ -31,6 +31,8 @@ pub struct PlannedBuild {
     pub(super) contents: Contents,
     /// What all platforms of each image share, in the order of the members.
     pub(super) inputs: Vec<BuildInputs>,
+    /// The members that are not built.
+    pub(super) failures: Failures,
     /// The lockfile with the pins that were missing.
     pub(super) lock_update: Option<LockUpdate>,
     pub(super) cache: Arc<BuildCache>,
@@ -94,64 +96,27 @@ pub async fn plan_build(
         members: MemberImages::default(),
         contents: Contents::new(archives.clone(), &options.scratch_directory)?,
         inputs: Vec::new(),
+        failures: Failures::new(options.keep_going, observer),
         lock_update: None,
         cache: images.cache(),
     };
-    let mut failed = Failed::default();
     for member in members {
-        if let Some(base) = failed.concerns(member) {
-            let id = member.id.unwrap_or_default();
-            observer.event(Event::Note(format!("{id} is not built: its base {base} failed")));
+        if build.failures.concern(member.id, &member.spec.needed_members()) {
             continue;
         }
         let disk = Disk::new(member.spec, member.outputs, archives.clone(), options);
         match plan_member(member, &disk, &mut images, &mut build, members, options, observer).await {
             Ok(planned) => build.images.push(planned),
-            Err(error) => failed.add(member, error),
+            Err(error) => build.failures.add(member.id, error),
         }
     }
-    failed.result()?;
+    build.failures.stop()?;
     build.inputs = build_inputs(members, images.lock(), options.created_s)?;
     if !options.locked {
         let specs: Vec<_> = members.iter().map(|member| member.spec).collect();
         build.lock_update = LockUpdate::new(&specs, lock.as_ref(), images.lock());
     }
     Ok(build)
-}
-
-/// The members that cannot be planned. The others are planned nevertheless, so that all errors are known at once.
-#[derive(Default)]
-struct Failed {
-    ids: BTreeSet<String>,
-    errors: Vec<BuildError>,
-}
-
-impl Failed {
-    /// Returns the failed member that a member needs, if there is one. The member counts as failed, without an error of its own.
-    fn concerns(&mut self, member: &Member<'_>) -> Option<String> {
-        let mut needed = member.spec.needed_members().into_iter();
-        let failed = needed.find(|base| self.ids.contains(base))?;
-        self.ids.extend(member.id.map(str::to_owned));
-        Some(failed)
-    }
-
-    fn add(&mut self, member: &Member<'_>, error: BuildError) {
-        self.ids.extend(member.id.map(str::to_owned));
-        self.errors.push(member.error(error));
-    }
-
-    /// Returns the errors, if there are any.
-    fn result(self) -> Result<(), BuildError> {
-        let mut errors = self.errors.into_iter();
-        match (errors.next(), errors.len()) {
-            (None, _) => Ok(()),
-            (Some(only), 0) => Err(only),
-            (Some(first), _) => Err(BuildError::Several {
-                first: Box::new(first),
-                others: errors.collect(),
-            }),
-        }
-    }
 }
 
 /// Returns `true` if another member is based on a member, or takes files from it.

@@ -4,41 +4,31 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::build::BuildError;
-use crate::build::built::BuildOutput;
-use crate::build::cache::BuildCache;
+use crate::build::assembling::{PackedImage, pack};
+use crate::build::background::in_background;
 use crate::build::cache_from::CacheFrom;
-use crate::build::checking::{Surveyed, check_budgets, check_given, check_planned, empty_verdict};
-use crate::build::contents::Contents;
-use crate::build::gate::{SecretGate, denies_secrets};
+use crate::build::checked::{Checked, check_files};
+use crate::build::checking::{check_budgets, check_given};
+use crate::build::failures::{self, Failures, Unbuilt};
+use crate::build::gate::denies_secrets;
 use crate::build::inputs::PlannedPlatform;
-use crate::build::layer::{BuiltLayer, PackContext};
-use crate::build::locking::LockUpdate;
 use crate::build::member::Member;
-use crate::build::member_images::MemberImages;
 use crate::build::options::BuildOptions;
-use crate::build::packing::{Packing, PlatformLayers, Unfinished};
-use crate::build::planned_images::planned_image;
 use crate::build::planning::{PlannedBuild, PlannedImage};
 use crate::build::records::Records;
-use crate::build::report::{BuildReport, LayerOrigin, LayerReport, PlatformReport, TargetReport};
+use crate::build::report::{BuildReport, TargetReport};
 use crate::build::secrets::{packed_findings, planned_findings};
 use crate::build::transports::Transports;
 use crate::build::writing::{EagerUpload, WrittenImage, blob_names, check_access, eager_uploads, write_all};
 use crate::check::{Finding, Verdict, gap};
 use crate::events::{Event, Observer};
-use crate::model::{BuildInputs, Image, Layer, Part, Root};
-use crate::plan::{index, index_annotations};
-use crate::spec::ImageSpec;
-use crate::store::Source;
+use crate::model::{BuildInputs, Part};
 use crate::transfer::Ahead;
 
 /// Builds what was planned and writes it to every target, in order. Returns a report for each member.
 ///
-/// Before packing, every registry is asked whether it accepts the push. Before the first write, all images are checked.
-/// With a `max-size`, or if every secret is an error, all layers are packed and scanned before the first write too.
-/// Otherwise finished layers of a single image without a secret that stops the build may be uploaded while others are
-/// packed. The lockfile is completed before anything refers to an image. Of several images all content is written before
-/// the first tag, so that a failure before that moves none.
+/// # Errors
+/// Those of [`build_each`], and the first reason why a member is not built.
 pub async fn build(
     members: &[Member<'_>],
     planned: PlannedBuild,
@@ -46,19 +36,147 @@ pub async fn build(
     transports: &Transports,
     observer: &Arc<dyn Observer>,
 ) -> Result<Vec<BuildReport>, BuildError> {
+    let results = build_each(members, planned, options, transports, observer).await?;
+    let mut reports = Vec::new();
+    let mut errors = Vec::new();
+    for result in results {
+        match result {
+            Ok(report) => reports.push(report),
+            Err(Unbuilt::Failed(error)) => errors.push(error),
+            // The member that it needs has the error.
+            Err(Unbuilt::Needs(_)) => {}
+        }
+    }
+    failures::all(errors).map(|()| reports)
+}
+
+/// Builds what was planned and writes it to every target, in order. Returns for each member its report, or why it is not
+/// built: without [`BuildOptions::keep_going`], the first failure is an error, and every member has a report.
+///
+/// Before packing, every registry is asked whether it accepts the push. Before the first write, all images are checked.
+/// With a `max-size`, or if every secret is an error, all layers are packed and scanned before the first write too.
+/// Otherwise finished layers of a single image without a secret that stops the build may be uploaded while others are
+/// packed. The lockfile is completed before anything refers to an image. Of several images all content is written before
+/// the first tag, so that a failure before that moves none.
+///
+/// # Errors
+/// Returns [`BuildError`] if nothing can be built: with [`BuildOptions::keep_going`], only for a layer that cannot be
+/// packed, or a file that cannot be read.
+pub async fn build_each(
+    members: &[Member<'_>],
+    planned: PlannedBuild,
+    options: &BuildOptions,
+    transports: &Transports,
+    observer: &Arc<dyn Observer>,
+) -> Result<Vec<Result<BuildReport, Unbuilt>>, BuildError> {
     let mut planned = planned;
     let inputs = std::mem::take(&mut planned.inputs);
-    let (mut checked, verdicts) = check_files(planned, false, options, observer).await?;
+    let mut failures = std::mem::replace(&mut planned.failures, Failures::new(false, observer));
+    let mut active = Active::new(members, &mut failures);
+    let (mut checked, mut verdicts) = check_files(planned, false, options, observer).await?;
     for gap in checked.platforms().filter_map(|planned| gap(&planned.plan.platform)) {
         observer.event(Event::Note(gap));
     }
-    refuse_errors(members, &verdicts, observer)?;
-    for member in members {
-        check_access(member.outputs, transports)
-            .await
-            .map_err(|error| member.error(error))?;
-    }
+    let sound = refuse_errors(&active.0, &verdicts, &mut failures, observer)?;
+    active.keep(&sound, &mut checked.images, &mut verdicts);
+    let accepted = accepted(&active.0, &mut failures, transports).await?;
+    active.keep(&accepted, &mut checked.images, &mut verdicts);
     let lock_update = checked.lock_update.take();
+    let (mut packed, mut ahead) = pack_all(checked, &active.0, options, transports, observer).await?;
+    let with_packed = verdicts.into_iter().zip(&packed);
+    let mut verdicts: Vec<Verdict> = with_packed
+        .map(|(verdict, image)| with_packed_findings(verdict, image))
+        .collect();
+    let sound = refuse_errors(&active.0, &verdicts, &mut failures, observer)?;
+    keep(&mut ahead, &sound);
+    active.keep(&sound, &mut packed, &mut verdicts);
+    report_findings(&active.0, &verdicts, observer);
+    if let Some(update) = lock_update.filter(|_| !active.0.is_empty()) {
+        update.write_or_warn(observer);
+    }
+    let written = write_packed(&active.0, &packed, &ahead, &mut failures, transports, observer).await?;
+    let mut reports: Vec<(Option<&str>, BuildReport)> = Vec::new();
+    for ((member, image), targets) in active.0.iter().zip(packed).zip(written) {
+        let Some(targets) = targets else { continue };
+        let inputs = members
+            .iter()
+            .position(|other| other.id == member.id)
+            .and_then(|at| inputs.get(at));
+        reports.push((
+            member.id,
+            BuildReport {
+                name: member.outputs.name.clone(),
+                tags: member.outputs.tags.clone(),
+                root: image.output.root().descriptor().clone(),
+                part: inputs.and_then(|inputs| part(member, &image, inputs)),
+                platforms: image.reports,
+                targets,
+            },
+        ));
+    }
+    let mut reports = reports.into_iter().peekable();
+    let results = members.iter().filter_map(|member| match failures.take(member) {
+        Some(why) => Some(Err(why)),
+        None => reports
+            .next_if(|(id, _)| *id == member.id)
+            .map(|(_, report)| Ok(report)),
+    });
+    Ok(results.collect())
+}
+
+/// The members that are still built.
+struct Active<'a>(Vec<Member<'a>>);
+
+impl<'a> Active<'a> {
+    fn new(members: &[Member<'a>], failures: &mut Failures) -> Self {
+        let is_planned = |member: &&Member<'_>| !failures.concern(member.id, &member.spec.needed_members());
+        Self(members.iter().filter(is_planned).copied().collect())
+    }
+
+    /// Keeps some members, and what belongs to them in two lists of the same order.
+    fn keep<T, U>(&mut self, kept: &[bool], first: &mut Vec<T>, second: &mut Vec<U>) {
+        keep(&mut self.0, kept);
+        keep(first, kept);
+        keep(second, kept);
+    }
+}
+
+/// Keeps the items of a list for which `kept` is `true`.
+fn keep<T>(list: &mut Vec<T>, kept: &[bool]) {
+    let mut kept = kept.iter();
+    list.retain(|_| kept.next().copied().unwrap_or(true));
+}
+
+/// Asks every registry whether it accepts the push. Returns for each member whether it does.
+async fn accepted(
+    members: &[Member<'_>],
+    failures: &mut Failures,
+    transports: &Transports,
+) -> Result<Vec<bool>, BuildError> {
+    let mut accepted = Vec::new();
+    for member in members {
+        let concerned = failures.concern(member.id, &member.spec.needed_members());
+        let checked = match concerned {
+            true => Ok(()),
+            false => check_access(member.outputs, transports).await,
+        };
+        accepted.push(!concerned && checked.is_ok());
+        if let Err(error) = checked {
+            failures.add_or_stop(member.id, error)?;
+        }
+    }
+    Ok(accepted)
+}
+
+/// Packs and assembles all images. Layers of a single one may be uploaded meanwhile: also returns the blobs that each
+/// target of each member has by then.
+async fn pack_all(
+    checked: Checked,
+    members: &[Member<'_>],
+    options: &BuildOptions,
+    transports: &Transports,
+    observer: &Arc<dyn Observer>,
+) -> Result<(Vec<PackedImage>, Vec<Vec<Ahead>>), BuildError> {
     let platforms: Vec<_> = checked
         .platforms()
         .map(|planned| planned.plan.platform.clone())
@@ -71,62 +189,34 @@ pub async fn build(
     );
     // A failed upload is the reason that packing was canceled.
     let ahead = ahead?;
-    let packed = packed?;
-    let verdicts: Vec<Verdict> = verdicts
-        .into_iter()
-        .zip(&packed)
-        .map(|(verdict, image)| with_packed(verdict, image))
-        .collect();
-    refuse_errors(members, &verdicts, observer)?;
-    report_findings(members, &verdicts, observer);
-    if let Some(update) = lock_update {
-        update.write_or_warn(observer);
-    }
-    let parts = packed.iter().zip(members).zip(inputs);
-    let parts: Vec<Option<Part>> = parts
-        .map(|((image, member), inputs)| part(member, image, inputs))
-        .collect();
-    let written = write_packed(members, &packed, ahead, transports, observer).await?;
-    let mut reports = Vec::new();
-    for (((member, image), targets), part) in members.iter().zip(packed).zip(written).zip(parts) {
-        reports.push(BuildReport {
-            name: member.outputs.name.clone(),
-            tags: member.outputs.tags.clone(),
-            root: image.output.root().descriptor().clone(),
-            platforms: image.reports,
-            targets,
-            part,
-        });
-    }
-    Ok(reports)
+    Ok((packed?, ahead))
 }
 
 /// Returns what an image that does not have all platforms of its spec is a part of.
-fn part(member: &Member<'_>, image: &PackedImage, build: BuildInputs) -> Option<Part> {
-    if image.is_whole {
-        return None;
-    }
-    Some(Part {
+fn part(member: &Member<'_>, image: &PackedImage, build: &BuildInputs) -> Option<Part> {
+    (!image.is_whole).then(|| Part {
         of: member.spec.platforms().to_vec(),
         tags: member.outputs.tags.iter().map(ToString::to_string).collect(),
-        build,
+        build: build.clone(),
     })
 }
 
 async fn write_packed(
     members: &[Member<'_>],
     packed: &[PackedImage],
-    ahead: Vec<Vec<Ahead>>,
+    ahead: &[Vec<Ahead>],
+    failures: &mut Failures,
     transports: &Transports,
     observer: &Arc<dyn Observer>,
-) -> Result<Vec<Vec<TargetReport>>, BuildError> {
+) -> Result<Vec<Option<Vec<TargetReport>>>, BuildError> {
     let images = members.iter().zip(packed).map(|(member, image)| WrittenImage {
         id: member.id,
+        needs: member.spec.needed_members(),
         outputs: member.outputs,
         output: &image.output,
         names: blob_names(member.id, &image.reports),
     });
-    write_all(&images.collect::<Vec<_>>(), ahead, transports, observer).await
+    write_all(&images.collect::<Vec<_>>(), ahead, failures, transports, observer).await
 }
 
 /// Returns `true` if layers may be uploaded before everything is packed: those of a single image that cannot be refused
@@ -170,7 +260,9 @@ pub async fn check_build(
     }
     let packed = pack(checked, CacheFrom::default(), EagerUpload::none(), options, observer).await?;
     let packed = verdicts.into_iter().zip(&packed);
-    Ok(packed.map(|(verdict, image)| with_packed(verdict, image)).collect())
+    Ok(packed
+        .map(|(verdict, image)| with_packed_findings(verdict, image))
+        .collect())
 }
 
 /// Returns the findings on files that are not packed, for each image. Runs on a thread that may block.
@@ -197,7 +289,7 @@ async fn scan(
 
 /// Adds the last findings: secrets, exceeded budgets, and `allow` entries without an effect. An entry for a platform
 /// that is not built is not reported.
-fn with_packed(verdict: Verdict, packed: &PackedImage) -> Verdict {
+fn with_packed_findings(verdict: Verdict, packed: &PackedImage) -> Verdict {
     let verdict = verdict.with(packed_findings(&packed.platforms, &packed.layers));
     let verdict = verdict.with(check_budgets(&packed.platforms, &packed.reports));
     if packed.is_whole {
@@ -207,14 +299,28 @@ fn with_packed(verdict: Verdict, packed: &PackedImage) -> Verdict {
     }
 }
 
-/// Reports the findings and fails if one of them is an error.
-fn refuse_errors(members: &[Member<'_>], verdicts: &[Verdict], observer: &Arc<dyn Observer>) -> Result<(), BuildError> {
+/// Reports the findings and fails if one of them is an error. If the build keeps going, reports only those of members with
+/// an error, and returns for each member whether it is built.
+fn refuse_errors(
+    members: &[Member<'_>],
+    verdicts: &[Verdict],
+    failures: &mut Failures,
+    observer: &Arc<dyn Observer>,
+) -> Result<Vec<bool>, BuildError> {
     let error_count = verdicts.iter().map(Verdict::error_count).sum();
-    if error_count == 0 {
-        return Ok(());
+    if error_count > 0 && !failures.keeps_going() {
+        report_findings(members, verdicts, observer);
+        return Err(BuildError::Refused { error_count });
     }
-    report_findings(members, verdicts, observer);
-    Err(BuildError::Refused { error_count })
+    let sound = members.iter().zip(verdicts).map(|(member, verdict)| {
+        let error_count = verdict.error_count();
+        if error_count > 0 {
+            report_findings(&[*member], std::slice::from_ref(verdict), observer);
+            failures.add(member.id, BuildError::Refused { error_count });
+        }
+        error_count == 0 && !failures.concern(member.id, &member.spec.needed_members())
+    });
+    Ok(sound.collect())
 }
 
 fn report_findings(members: &[Member<'_>], verdicts: &[Verdict], observer: &Arc<dyn Observer>) {
@@ -224,244 +330,6 @@ fn report_findings(members: &[Member<'_>], verdicts: &[Verdict], observer: &Arc<
             findings: verdict.findings.clone(),
         });
     }
-}
-
-/// Images whose files can be opened.
-pub(super) struct Checked {
-    pub images: Vec<PlannedImage>,
-    pub members: MemberImages,
-    pub contents: Contents,
-    pub lock_update: Option<LockUpdate>,
-    pub cache: Arc<BuildCache>,
-}
-
-impl Checked {
-    fn platforms(&self) -> impl Iterator<Item = &PlannedPlatform> {
-        self.images.iter().flat_map(|image| &image.platforms)
-    }
-}
-
-/// Checks the files of every platform on the current thread, like planning. Nothing else runs at this time, and memory
-/// that planning freed is used again. Returns a verdict for each image.
-async fn check_files(
-    planned: PlannedBuild,
-    counts_files: bool,
-    options: &BuildOptions,
-    observer: &Arc<dyn Observer>,
-) -> Result<(Checked, Vec<Verdict>), BuildError> {
-    let PlannedBuild {
-        images,
-        members,
-        mut contents,
-        lock_update,
-        cache,
-        inputs: _,
-    } = planned;
-    let mut surveyed = Surveyed::default();
-    let mut verdicts = Vec::new();
-    for image in &images {
-        contents.collect(&image.platforms, observer).await?;
-        let checked = check_planned(
-            &image.platforms,
-            &mut surveyed,
-            &contents,
-            counts_files,
-            options,
-            observer,
-        );
-        let (findings, coverage) = checked.map_err(|error| image.error(error))?;
-        verdicts.push(empty_verdict(&image.platforms).with(findings).with_checked(coverage));
-    }
-    Ok((
-        Checked {
-            images,
-            members,
-            contents,
-            lock_update,
-            cache,
-        },
-        verdicts,
-    ))
-}
-
-/// Runs `work` on a thread that may block.
-pub(super) async fn in_background<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, BuildError> + Send + 'static,
-) -> Result<T, BuildError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
-}
-
-/// A packed and assembled image. All lists are in the order of the platforms.
-pub(super) struct PackedImage {
-    platforms: Vec<PlannedPlatform>,
-    layers: Vec<PlatformLayers>,
-    pub reports: Vec<PlatformReport>,
-    pub is_whole: bool,
-    /// The root, and the source of everything below it.
-    pub output: Arc<BuildOutput>,
-}
-
-/// Makes all layers, and passes finished ones to `take` while much is left to do.
-pub(super) async fn pack(
-    checked: Checked,
-    earlier: CacheFrom,
-    take: EagerUpload,
-    options: &BuildOptions,
-    observer: &Arc<dyn Observer>,
-) -> Result<Vec<PackedImage>, BuildError> {
-    let observer = observer.clone();
-    let Checked {
-        images,
-        mut members,
-        contents,
-        cache,
-        ..
-    } = checked;
-    let context = Arc::new(PackContext::new(contents, cache, options));
-    let (images, layers) = in_background(move || {
-        let plans: Vec<_> = images
-            .iter()
-            .flat_map(|image| {
-                image
-                    .platforms
-                    .iter()
-                    .map(|planned| (image.id.as_deref(), &planned.plan))
-            })
-            .collect();
-        let take = |layer: &Arc<BuiltLayer>| take.give(layer);
-        let gate = SecretGate::new(images.iter().map(|image| &image.platforms[..]).collect());
-        let packing = Packing {
-            context: &context,
-            earlier: &earlier,
-            observer: &observer,
-            gate: &gate,
-            take: &take,
-        };
-        let layers = packing.make_all(&plans).map_err(|unfinished| match unfinished {
-            Unfinished::Failed(error) => error.into(),
-            Unfinished::Unwanted => BuildError::GivenUp,
-        })?;
-        Ok((images, layers))
-    })
-    .await?;
-    let mut layers = layers.into_iter();
-    let mut packed = Vec::new();
-    for image in images {
-        let layers = layers.by_ref().take(image.platforms.len()).collect();
-        packed.push(assembled(image, layers, &mut members)?);
-    }
-    Ok(packed)
-}
-
-/// Assembles an image. The members that it is based on are assembled before it.
-fn assembled(
-    planned: PlannedImage,
-    layers: Vec<PlatformLayers>,
-    members: &mut MemberImages,
-) -> Result<PackedImage, BuildError> {
-    let PlannedImage {
-        id,
-        mut platforms,
-        is_whole,
-        spec,
-    } = planned;
-    for planned in &mut platforms {
-        if let Some(base) = members.packed(planned.base.as_ref(), &planned.plan.platform)? {
-            planned.rebase(base);
-        }
-    }
-    let images: Vec<Image> = platforms
-        .iter()
-        .zip(&layers)
-        .map(|(planned, layers)| packed_image(planned, layers))
-        .collect::<Result<_, _>>()?;
-    let output = Arc::new(gather(&spec, &platforms, &layers, &images)?);
-    if let Some(id) = &id {
-        let source: Arc<dyn Source> = output.clone();
-        members.set_packed(id, &images, output.root(), &source);
-    }
-    let reports = platforms
-        .iter()
-        .zip(&layers)
-        .zip(&images)
-        .map(|((planned, layers), image)| report(planned, layers, image))
-        .collect();
-    Ok(PackedImage {
-        platforms,
-        layers,
-        reports,
-        is_whole,
-        output,
-    })
-}
-
-fn packed_image(planned: &PlannedPlatform, layers: &PlatformLayers) -> Result<Image, BuildError> {
-    let layers: Vec<Layer> = layers.iter().map(|(packed, _)| packed.layer.clone()).collect();
-    planned_image(&planned.plan, &layers)
-}
-
-fn report(planned: &PlannedPlatform, layers: &PlatformLayers, image: &Image) -> PlatformReport {
-    let descriptors = &image.manifest().value().layers;
-    let base_count = descriptors.len() - layers.len();
-    let own = planned.plan.layers.iter().zip(layers).map(|(plan, (layer, shared))| {
-        // For a layer that was not packed, its own origin says more than that it is shared.
-        let is_shared = *shared && layer.origin == LayerOrigin::Packed;
-        (
-            plan.name.clone(),
-            if is_shared { LayerOrigin::Shared } else { layer.origin },
-        )
-    });
-    let base = std::iter::repeat_n(("base".to_owned(), LayerOrigin::Base), base_count);
-    let layers = base.chain(own).zip(descriptors);
-    PlatformReport {
-        platform: planned.plan.platform.clone(),
-        manifest: image.manifest().descriptor().clone(),
-        config: image.config().descriptor().clone(),
-        layers: layers
-            .map(|((name, origin), descriptor)| LayerReport {
-                name,
-                descriptor: descriptor.clone(),
-                origin,
-            })
-            .collect(),
-        size_bytes: image.size_bytes(),
-        max_size_bytes: planned.plan.max_size_bytes,
-    }
-}
-
-/// Combines root, documents and layers into one source to copy from.
-fn gather(
-    spec: &ImageSpec,
-    platforms: &[PlannedPlatform],
-    layers: &[PlatformLayers],
-    images: &[Image],
-) -> Result<BuildOutput, BuildError> {
-    let root = root(spec, platforms, images)?;
-    let mut built = BuildOutput::new(root);
-    for ((planned, layers), image) in platforms.iter().zip(layers).zip(images) {
-        built.add_documents(image);
-        for (packed, _) in layers {
-            built.add_layer(packed.clone());
-        }
-        if let Some(base) = &planned.base {
-            built.add_base(&base.image, &base.source);
-        }
-    }
-    Ok(built)
-}
-
-fn root(spec: &ImageSpec, platforms: &[PlannedPlatform], images: &[Image]) -> Result<Root, BuildError> {
-    if let ([image], false) = (images, spec.index) {
-        return Ok(Root::Manifest(image.manifest().clone()));
-    }
-    let plans: Vec<_> = platforms.iter().map(|planned| &planned.plan).collect();
-    let manifests = images.iter().map(|image| image.manifest().descriptor().clone());
-    let children: Vec<_> = plans.iter().map(|plan| plan.platform.clone()).zip(manifests).collect();
-    let index = index(&children, index_annotations(&plans), spec.media_types);
-    index.map(Root::Index).map_err(BuildError::Index)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Writes a build to its targets: layers to registries while others are packed, and then the whole image to each
 //! target.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::future::try_join_all;
@@ -10,6 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::build::BuildError;
 use crate::build::built::BuildOutput;
+use crate::build::failures::Failures;
 use crate::build::homes::Homes;
 use crate::build::layer::BuiltLayer;
 use crate::build::member::Member;
@@ -18,7 +19,7 @@ use crate::build::packing::named;
 use crate::build::report::{LayerOrigin, LayerReport, PlatformReport, TargetReport};
 use crate::build::target::{Target, TargetPlace};
 use crate::build::transports::Transports;
-use crate::events::{Item, Observer};
+use crate::events::{Event, Item, Observer};
 use crate::model::Digest;
 use crate::store::Sink;
 use crate::transfer::{Ahead, Reporter, Supplied, copy_ahead, copy_rest, publish, supply};
@@ -122,69 +123,133 @@ pub(super) async fn check_access(naming: &Outputs, transports: &Transports) -> R
 pub(super) struct WrittenImage<'a> {
     /// Its ID in the workspace.
     pub id: Option<&'a str>,
+    /// The images that it is not written without.
+    pub needs: BTreeSet<String>,
     pub outputs: &'a Outputs,
     pub output: &'a Arc<BuildOutput>,
     /// The names of its blobs for progress.
     pub names: BTreeMap<Digest, Item>,
 }
 
-impl WrittenImage<'_> {
-    fn error(&self, cause: BuildError) -> BuildError {
-        cause.of_member(self.id)
-    }
-}
-
 /// Writes every image to each of its targets, in order. Of several images, all content is written before the first tag.
-/// Returns the reports of each image.
+/// Returns the reports of each image; `None` for one that failed, or needs one that did.
 pub(super) async fn write_all(
     images: &[WrittenImage<'_>],
-    ahead: Vec<Vec<Ahead>>,
+    ahead: &[Vec<Ahead>],
+    failures: &mut Failures,
     transports: &Transports,
     observer: &Arc<dyn Observer>,
-) -> Result<Vec<Vec<TargetReport>>, BuildError> {
-    if let ([only], [ahead]) = (images, &ahead[..]) {
-        return Ok(vec![write(only, ahead, transports, observer).await?]);
+) -> Result<Vec<Option<Vec<TargetReport>>>, BuildError> {
+    if let ([only], [ahead]) = (images, ahead) {
+        return match write(only, ahead, transports, observer).await {
+            Ok(written) => Ok(vec![Some(written)]),
+            Err(error) => failures.add_or_stop(only.id, error).map(|()| vec![None]),
+        };
     }
-    let supplied = supply_all(images, transports, observer).await?;
-    publish_all(images, supplied, transports, observer).await
+    let supplied = supply_all(images, failures, transports, observer).await?;
+    publish_all(images, supplied, failures, transports, observer).await
 }
 
 /// Copies the content of every image to each of its targets, without tags. Returns what each image's targets got.
 pub(super) async fn supply_all(
     images: &[WrittenImage<'_>],
+    failures: &mut Failures,
     transports: &Transports,
     observer: &Arc<dyn Observer>,
-) -> Result<Vec<Vec<Supplied>>, BuildError> {
+) -> Result<Vec<Option<Vec<Supplied>>>, BuildError> {
     let mut homes = Homes::default();
     let mut supplied = Vec::new();
     for image in images {
-        let mut of_image = Vec::new();
-        for target in &image.outputs.targets {
-            let one = supply_target(image, target, &mut homes, transports, observer).await;
-            of_image.push(one.map_err(|error| image.error(error))?);
+        if failures.concern(image.id, &image.needs) {
+            supplied.push(None);
+            continue;
         }
-        supplied.push(of_image);
+        match supply_image(image, &mut homes, transports, observer).await {
+            Ok(of_image) => supplied.push(Some(of_image)),
+            Err(error) => {
+                failures.add_or_stop(image.id, error)?;
+                supplied.push(None);
+            }
+        }
     }
     Ok(supplied)
 }
 
-/// Writes the tags of images whose content [`supply_all`] copied, in order. Returns the reports of each image.
-pub(super) async fn publish_all(
-    images: &[WrittenImage<'_>],
-    supplied: Vec<Vec<Supplied>>,
+async fn supply_image(
+    image: &WrittenImage<'_>,
+    homes: &mut Homes,
     transports: &Transports,
     observer: &Arc<dyn Observer>,
-) -> Result<Vec<Vec<TargetReport>>, BuildError> {
-    let mut written = Vec::new();
+) -> Result<Vec<Supplied>, BuildError> {
+    let mut supplied = Vec::new();
+    for target in &image.outputs.targets {
+        supplied.push(supply_target(image, target, homes, transports, observer).await?);
+    }
+    Ok(supplied)
+}
+
+/// Writes the tags of images whose content [`supply_all`] copied, in order. Returns the reports of each image. If that
+/// fails, reports which tags were written.
+pub(super) async fn publish_all(
+    images: &[WrittenImage<'_>],
+    supplied: Vec<Option<Vec<Supplied>>>,
+    failures: &mut Failures,
+    transports: &Transports,
+    observer: &Arc<dyn Observer>,
+) -> Result<Vec<Option<Vec<TargetReport>>>, BuildError> {
+    let mut written: Vec<Option<Vec<TargetReport>>> = Vec::new();
     for (image, supplied) in images.iter().zip(supplied) {
-        let mut of_image = Vec::new();
-        for (target, supplied) in image.outputs.targets.iter().zip(supplied) {
-            let one = publish_target(image, target, supplied, transports, observer).await;
-            of_image.push(one.map_err(|error| image.error(error))?);
+        let published = match supplied.filter(|_| !failures.concern(image.id, &image.needs)) {
+            Some(supplied) => publish_image(image, supplied, transports, observer).await.map(Some),
+            None => Ok(None),
+        };
+        match published {
+            Ok(of_image) => written.push(of_image),
+            Err(error) => {
+                if !failures.keeps_going() {
+                    report_tags(images, written.len(), observer);
+                }
+                failures.add_or_stop(image.id, error)?;
+                written.push(None);
+            }
         }
-        written.push(of_image);
     }
     Ok(written)
+}
+
+async fn publish_image(
+    image: &WrittenImage<'_>,
+    supplied: Vec<Supplied>,
+    transports: &Transports,
+    observer: &Arc<dyn Observer>,
+) -> Result<Vec<TargetReport>, BuildError> {
+    let mut written = Vec::new();
+    for (target, supplied) in image.outputs.targets.iter().zip(supplied) {
+        written.push(publish_target(image, target, supplied, transports, observer).await?);
+    }
+    Ok(written)
+}
+
+/// Reports the images whose tags are written and those whose tags are not, since the image after the first `count`
+/// failed: tags of several images cannot be written at once.
+fn report_tags(images: &[WrittenImage<'_>], count: usize, observer: &Arc<dyn Observer>) {
+    let ids = |images: &[WrittenImage<'_>]| {
+        let tagged = images
+            .iter()
+            .filter(|image| image.outputs.targets.iter().any(|target| !target.tags.is_empty()));
+        let ids: Vec<&str> = tagged.filter_map(|image| image.id).collect();
+        if ids.is_empty() {
+            "none".to_owned()
+        } else {
+            ids.join(", ")
+        }
+    };
+    let (written, left) = images.split_at(count);
+    observer.event(Event::Warning(format!(
+        "tags written: {}; not written: {} (run the command again: it sends only what is missing)",
+        ids(written),
+        ids(left)
+    )));
 }
 
 /// Copies an image to one target, without its tags.

@@ -185,6 +185,9 @@ pub struct BuildArguments {
     /// Print the resolved plan as JSON and exit without building.
     #[arg(long, conflicts_with_all = ["push", "output", "metadata"])]
     pub print_plan: bool,
+    /// Build the members of a workspace that do not need a failed one. [default: write nothing if one fails]
+    #[arg(long)]
+    pub keep_going: bool,
     /// Number of threads that read, check and pack. Does not affect the image. [default: number of processors, at most 8]
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,

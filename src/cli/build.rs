@@ -14,7 +14,7 @@ use super::platforms::parse_platforms;
 use super::run_report::{Built, RunReport};
 use super::stdout::{print_json, print_result};
 use super::{interrupt, progress};
-use crate::build::{BuildOptions, Member, OutputRequest, Outputs, Target, build, check_outputs, plan_build};
+use crate::build::{BuildOptions, Member, OutputRequest, Outputs, Target, build_each, check_outputs, plan_build};
 use crate::environment::Environment;
 use crate::events::Event;
 use crate::model::Reference;
@@ -41,6 +41,7 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
     let cache_from = arguments.cache_from.iter().map(|text| parse_image(text, environment));
     let options = BuildOptions {
         locked: arguments.pins.locked,
+        keep_going: arguments.keep_going,
         cache_from: cache_from.collect::<Result<_, _>>()?,
         ..environment.build_options(arguments.jobs)?
     };
@@ -81,8 +82,14 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
     if arguments.print_plan {
         return print_json(&planned.to_json());
     }
-    let reports = build(&members, planned, &options, &transports, &observer).await?;
-    let built: Vec<Built<'_>> = images.iter().zip(reports).collect();
+    let results = build_each(&members, planned, &options, &transports, &observer).await?;
+    let mut built: Vec<Built<'_>> = Vec::new();
+    for (image, result) in images.iter().zip(results) {
+        match result {
+            Ok(report) => built.push((image, report)),
+            Err(why) => run.add_unbuilt(image, why),
+        }
+    }
     if let Some(destination) = &metadata {
         destination.write(format!("{:#}\n", run.metadata_json(&built)).as_bytes())?;
     }
@@ -93,7 +100,7 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
         }
         print_result(&report.pinned_name(), stdout_is_taken, output.progress)?;
     }
-    Ok(())
+    run.result()
 }
 
 /// Rejects the name of an image in the place of the spec, with the option to use instead.

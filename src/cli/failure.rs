@@ -172,6 +172,11 @@ impl<E: Diagnostic> From<E> for Failure {
     }
 }
 
+/// Returns the message of an error and its causes as one line.
+pub fn summary_of<E: Diagnostic>(error: &E) -> String {
+    of(error).summary()
+}
+
 fn of<E: Diagnostic>(error: &E) -> Failure {
     // A diagnostic of the spec shows the line, a caret, and its own help.
     let diagnostic = spec_error(error).and_then(|error| error.render(render::color_on_stderr()));

@@ -164,7 +164,7 @@ fn print_summary(progress: Progress, merged: &[MergedImage], reported: &[Reporte
             let rows = merged
                 .iter()
                 .filter_map(|image| Some((image.member.as_deref()?, &image.report)));
-            eprintln_line(&render::workspace_summary(&rows.collect::<Vec<_>>()));
+            eprintln_line(&render::workspace_summary(&rows.collect::<Vec<_>>(), &[]));
         }
     }
 }

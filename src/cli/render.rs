@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 
 use super::choices::Color;
-use crate::build::{BuildReport, LayerReport, PlatformReport};
+use crate::build::{BuildReport, LayerOrigin, LayerReport, PlatformReport};
 use crate::events::Outcome;
 use crate::model::{Tag, size_text};
 
@@ -77,21 +77,13 @@ pub fn summary(report: &BuildReport) -> String {
     lines.join("\n")
 }
 
-/// Returns the summary of a workspace: a line for each image with its platforms, layers and size, and how many there
-/// are.
-pub fn workspace_summary(images: &[(&str, &BuildReport)]) -> String {
-    let width = images
-        .iter()
-        .map(|(id, _)| id.chars().count())
-        .max()
-        .unwrap_or_default();
+/// Returns the summary of a workspace: a line for each image with its platforms, layers and what was written, one for each
+/// that is `unbuilt`, with the reason, and how many there are.
+pub fn workspace_summary(images: &[(&str, &BuildReport)], unbuilt: &[(&str, String)]) -> String {
+    let ids = images.iter().map(|(id, _)| id).chain(unbuilt.iter().map(|(id, _)| id));
+    let width = ids.map(|id| id.chars().count()).max().unwrap_or_default();
     let line = |(id, report): &(&str, &BuildReport)| {
-        let count = report
-            .platforms
-            .iter()
-            .map(|one| one.layers.len())
-            .max()
-            .unwrap_or_default();
+        let layers = layer_counts(report);
         let platforms: Vec<String> = report.platforms.iter().map(|one| one.platform.to_string()).collect();
         let copied: u64 = report.targets.iter().map(|target| target.transfer.copied_bytes()).sum();
         let state = match report.state() {
@@ -100,20 +92,38 @@ pub fn workspace_summary(images: &[(&str, &BuildReport)]) -> String {
         };
         let pad = " ".repeat(width - id.chars().count());
         format!(
-            "{id}{pad}  {}  {count} layers  {state}  {}",
+            "{id}{pad}  {}  {layers}  {state}  {}",
             platforms.join(","),
             report.root.digest
         )
     };
     let count = |state: &str| images.iter().filter(|(_, report)| report.state() == state).count();
     let mut lines: Vec<String> = images.iter().map(line).collect();
+    lines.extend(unbuilt.iter().map(|(id, reason)| format!("{id:width$}  {reason}")));
+    let failed = if unbuilt.is_empty() {
+        String::new()
+    } else {
+        format!(", {} failed or not built", unbuilt.len())
+    };
     lines.push(format!(
-        "{} images: {} written, {} unchanged",
-        images.len(),
+        "{} images: {} written, {} unchanged{failed}",
+        images.len() + unbuilt.len(),
         count("written"),
         count("unchanged")
     ));
     lines.join("\n")
+}
+
+/// Returns how many layers of an image were packed for it, and how many it shares: with its base, with other images of the
+/// build, or with an earlier one. The platform with the most layers counts.
+fn layer_counts(report: &BuildReport) -> String {
+    let counts = report.platforms.iter().map(|platform| {
+        let is_new = |layer: &&LayerReport| layer.origin == LayerOrigin::Packed;
+        let new = platform.layers.iter().filter(is_new).count();
+        (platform.layers.len(), new)
+    });
+    let (all, new) = counts.max().unwrap_or_default();
+    format!("{new} new, {} shared layers", all - new)
 }
 
 /// Returns the line with an output and the tags that were written there.

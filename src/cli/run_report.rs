@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use super::changed::Unchanged;
 use super::choices::Progress;
 use super::destination::Destination;
-use super::failure::Done;
+use super::failure::{self, Done};
 use super::member_outputs::MemberOutputs;
 use super::members::{Subject, empty_shard};
 use super::render;
 use super::stderr::{emit_event, eprintln_line};
-use crate::build::BuildReport;
+use crate::build::{BuildReport, Unbuilt, all};
 use crate::events::{Event, Observer};
-use crate::model::METADATA_VERSION;
+use crate::model::{Diagnostic as _, METADATA_VERSION};
 use crate::workspace::Shard;
 
 /// An image that was built, and its report.
@@ -31,6 +31,8 @@ pub struct RunReport {
     positions: BTreeMap<String, usize>,
     /// What the metadata says of each member that was left as it is.
     unchanged: BTreeMap<String, Value>,
+    /// The members that were not built, and why.
+    unbuilt: Vec<(String, Unbuilt)>,
 }
 
 impl RunReport {
@@ -50,7 +52,22 @@ impl RunReport {
             divided,
             positions: ids.zip(0..).collect(),
             unchanged: BTreeMap::new(),
+            unbuilt: Vec::new(),
         }
+    }
+
+    /// Adds a member that was not built.
+    pub fn add_unbuilt(&mut self, image: &MemberOutputs<'_>, why: Unbuilt) {
+        self.unbuilt.push((image.id.unwrap_or_default().to_owned(), why));
+    }
+
+    /// Returns the errors of the members that failed, in the order of the members, if there are any.
+    pub fn result(self) -> Done {
+        let errors = self.unbuilt.into_iter().filter_map(|(_, why)| match why {
+            Unbuilt::Failed(error) => Some(error),
+            Unbuilt::Needs(_) => None,
+        });
+        Ok(all(errors.collect())?)
     }
 
     /// Adds the members that are left as they are.
@@ -99,6 +116,9 @@ impl RunReport {
             metadata["shard"] = shard.to_string().into();
             metadata["shard_members"] = json!(self.divided);
         }
+        if !self.unbuilt.is_empty() {
+            metadata["failed"] = self.unbuilt.iter().map(unbuilt_json).collect();
+        }
         metadata
     }
 
@@ -112,8 +132,31 @@ impl RunReport {
             }
             (Progress::Auto | Progress::Plain, _) => {
                 let rows = built.iter().filter_map(|(image, report)| Some((image.id?, report)));
-                eprintln_line(&render::workspace_summary(&rows.collect::<Vec<_>>()));
+                let unbuilt = self.unbuilt.iter().map(|(id, why)| (id.as_str(), reason(why)));
+                eprintln_line(&render::workspace_summary(
+                    &rows.collect::<Vec<_>>(),
+                    &unbuilt.collect::<Vec<_>>(),
+                ));
             }
         }
+    }
+}
+
+/// Returns why a member was not built, in few words.
+fn reason(why: &Unbuilt) -> String {
+    match why {
+        Unbuilt::Failed(_) => "failed".to_owned(),
+        Unbuilt::Needs(id) => format!("not built: {id} failed"),
+    }
+}
+
+fn unbuilt_json((id, why): &(String, Unbuilt)) -> Value {
+    match why {
+        Unbuilt::Failed(error) => json!({
+            "member": id,
+            "exit_code": error.error_kind().exit_code(),
+            "error": failure::summary_of(error),
+        }),
+        Unbuilt::Needs(needed) => json!({ "member": id, "needs": needed }),
     }
 }

@@ -18,6 +18,7 @@ use self::shards::check_shards;
 use self::tag_guard::TagGuard;
 use crate::build::BuildError;
 use crate::build::built::BuildOutput;
+use crate::build::failures::Failures;
 use crate::build::naming::Outputs;
 use crate::build::outputs::check_copy;
 use crate::build::report::{BuildReport, LayerOrigin, LayerReport, PlatformReport, TargetReport};
@@ -229,6 +230,7 @@ async fn write(
         .iter()
         .map(|image| WrittenImage {
             id: image.parts.member.as_deref(),
+            needs: BTreeSet::new(),
             outputs: &image.outputs,
             output: &image.output,
             names: blob_names(image.parts.member.as_deref(), &image.platforms),
@@ -239,11 +241,13 @@ async fn write(
         transports,
     };
     guard.check_before(&written).await?;
-    let supplied = supply_all(&written, transports, observer).await?;
+    let mut failures = Failures::new(false, observer);
+    let supplied = supply_all(&written, &mut failures, transports, observer).await?;
     guard.check_before(&written).await?;
-    let reports = publish_all(&written, supplied, transports, observer).await?;
+    let reports = publish_all(&written, supplied, &mut failures, transports, observer).await?;
     guard.check_after(&written).await?;
-    Ok(reports)
+    // Without a failure, every image has its report.
+    Ok(reports.into_iter().flatten().collect())
 }
 
 fn report(platform: &Platform, image: &Image, parts: &ImageParts) -> PlatformReport {

@@ -2,6 +2,7 @@
 
 mod building;
 mod changed;
+mod failing;
 mod locking;
 mod merging;
 mod mistakes;
