@@ -2,6 +2,7 @@
 
 mod cache;
 mod output;
+mod pin;
 mod registry;
 mod selection;
 
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use self::cache::{CacheArguments, CacheCommand, PruneArguments};
 pub use self::output::OutputArguments;
+pub use self::pin::PinFilesArguments;
 pub use self::registry::{ConnectionArguments, LoginArguments, LogoutArguments, RegistryArguments};
 pub use self::selection::{ListArguments, SelectionArguments};
 
@@ -71,6 +73,8 @@ pub enum Command {
     Push(PushArguments),
     /// Copy an image between registries, layouts and archives
     Copy(CopyArguments),
+    /// Pin images by digest in compose files, Kubernetes manifests and the like
+    Pin(PinFilesArguments),
     /// Show the platforms, layers and config of an image
     Inspect(InspectArguments),
     /// List the files of an image

@@ -9,8 +9,8 @@ use super::arguments::{Arguments, Command, OutputArguments};
 use super::failure::Done;
 use super::stdout::{print, print_json};
 use super::{
-    build, cache, check, copy, environment, habits, init, inspect, interrupt, list, lock, login, ls, man, progress,
-    render, runtime, stderr,
+    build, cache, check, copy, environment, habits, init, inspect, interrupt, list, lock, login, ls, man, pin,
+    progress, render, runtime, stderr,
 };
 use crate::environment::Environment;
 
@@ -61,6 +61,7 @@ fn dispatch(arguments: Arguments, environment: &Environment) -> Done {
             Command::Outdated(arguments) => lock::outdated(&arguments, &output, environment).await,
             Command::Push(arguments) => copy::push(&arguments, &output, environment).await,
             Command::Copy(arguments) => copy::copy(&arguments, &output, environment).await,
+            Command::Pin(arguments) => pin::run(&arguments, &output, environment).await,
             Command::Inspect(arguments) => inspect::run(&arguments, &output, environment).await,
             Command::Ls(arguments) => ls::run(&arguments, &output, environment).await,
             Command::Login(arguments) => login::login(&arguments, &output, environment).await,
