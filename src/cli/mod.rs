@@ -28,6 +28,7 @@ mod man;
 mod members;
 mod pin;
 mod pin_inputs;
+mod pin_override;
 mod pin_text;
 mod platforms;
 mod progress;

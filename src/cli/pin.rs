@@ -4,12 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::arguments::{OutputArguments, PinFilesArguments};
-use super::destination::Destination;
 use super::failure::{Done, Failure};
 use super::pin_text::{FileReport, to_json};
 use super::stdout::{print, print_file, print_json};
-use super::{pin_inputs, progress};
-use crate::deploy::pin::{FileKind, OverridePart, PinOptions, PinnedImages, Plan, override_file, override_part, plan};
+use super::{pin_inputs, pin_override, progress};
+use crate::deploy::pin::{PinOptions, PinnedImages, Plan, plan};
 use crate::deploy::problem::TextFile;
 use crate::environment::Environment;
 use crate::model::{Pipes, escape, escape_path, read_input};
@@ -35,7 +34,7 @@ pub async fn run(arguments: &PinFilesArguments, output: &OutputArguments, enviro
     let files = pin_inputs::files(&arguments.files)?;
     let options = PinOptions { retag: arguments.retag };
     match &arguments.override_file {
-        Some(path) => write_override(path, &files, &images, options, arguments, output),
+        Some(path) => pin_override::run(path, &files, &images, options, arguments, output),
         None => pin_files(&files, &images, options, is_printed, arguments, output),
     }
 }
@@ -86,7 +85,7 @@ fn report<'a>(file: &'a TextFile, plan: &'a Plan) -> FileReport<'a> {
 }
 
 /// Computes something for all files. If it fails for some, the failures of all are reported.
-fn all<T, E: Into<Failure>>(
+pub(super) fn all<T, E: Into<Failure>>(
     files: &[Arc<TextFile>],
     compute: impl Fn(&Arc<TextFile>) -> Result<T, E>,
 ) -> Result<Vec<T>, Failure> {
@@ -117,7 +116,7 @@ fn prepare(file: &TextFile, plan: &Plan) -> Result<Replacement, Failure> {
 
 /// Fails for a file that names images, and none of ours: it is the wrong file, or the wrong image. Among several files,
 /// one without any image is skipped.
-fn check_named(reports: &[FileReport<'_>], images: &PinnedImages, output: &OutputArguments) -> Done {
+pub(super) fn check_named(reports: &[FileReport<'_>], images: &PinnedImages, output: &OutputArguments) -> Done {
     let ours = pin_inputs::names(images);
     let mut failures = Vec::new();
     for report in reports.iter().filter(|report| report.images.is_empty()) {
@@ -137,8 +136,8 @@ fn check_named(reports: &[FileReport<'_>], images: &PinnedImages, output: &Outpu
     Failure::first_of(failures).map_or(Ok(()), Err)
 }
 
-/// Warns of images that a build pushed by digest alone, and of units that podman will not update any more.
-fn warn_untagged(reports: &[FileReport<'_>], output: &OutputArguments) {
+/// Warns of images that a build pushed by digest alone.
+pub(super) fn warn_untagged(reports: &[FileReport<'_>], output: &OutputArguments) {
     for report in reports {
         for image in report.images.iter().filter(|image| image.is_untagged) {
             let text = format!(
@@ -152,7 +151,7 @@ fn warn_untagged(reports: &[FileReport<'_>], output: &OutputArguments) {
     }
 }
 
-fn print_reports(
+pub(super) fn print_reports(
     reports: &[FileReport<'_>],
     override_file: Option<&Path>,
     arguments: &PinFilesArguments,
@@ -179,81 +178,4 @@ fn gate(reports: &[FileReport<'_>]) -> Done {
             "run the command without --check, and commit the files",
         )),
     }
-}
-
-/// Writes the pinned images of compose files to a file of their own.
-fn write_override(
-    path: &Path,
-    files: &[Arc<TextFile>],
-    images: &PinnedImages,
-    options: PinOptions,
-    arguments: &PinFilesArguments,
-    output: &OutputArguments,
-) -> Done {
-    let real = path.canonicalize().ok();
-    if real.is_some() && files.iter().any(|file| file.path.canonicalize().ok() == real) {
-        return Err(Failure::usage(
-            &format!("{} is one of the files to read", escape_path(path)),
-            "give --override another file",
-        ));
-    }
-    let parts = all(files, |file| override_part(file, images, options))?;
-    let report = |(file, part): (&'_ Arc<TextFile>, &'_ OverridePart)| -> (Arc<TextFile>, OverridePart) {
-        (Arc::clone(file), part.clone())
-    };
-    let pairs: Vec<(Arc<TextFile>, OverridePart)> = files.iter().zip(&parts).map(report).collect();
-    let reports: Vec<FileReport<'_>> = pairs
-        .iter()
-        .map(|(file, part)| FileReport {
-            path: &file.path,
-            kind: Some(FileKind::Compose),
-            images: &part.images,
-            others: &part.others,
-        })
-        .collect();
-    for (file, part) in &pairs {
-        for skipped in &part.skipped {
-            let text = format!(
-                "{}:{} {} is not in the override file: {}",
-                escape_path(&file.path),
-                skipped.line,
-                escape(skipped.image.as_bytes()),
-                if skipped.path.ends_with(".image") {
-                    "its name is in a variable"
-                } else {
-                    "it is mounted"
-                }
-            );
-            progress::warn(output.progress, &text);
-        }
-    }
-    check_named(&reports, images, output)?;
-    warn_untagged(&reports, output);
-    let text = override_file(&parts);
-    let destination = Destination::of(path);
-    let is_written = destination
-        .path()
-        .and_then(|path| read_input(path, Pipes::Refused, text.len() as u64).ok())
-        .is_some_and(|bytes| bytes == text.as_bytes());
-    if arguments.check {
-        if arguments.json {
-            print_json(&to_json(&reports, Some(path)))?;
-        }
-        return if is_written {
-            Ok(())
-        } else {
-            let message = format!("{} does not have the images with their digests", escape_path(path));
-            Err(Failure::gate(
-                &message,
-                "run the command without --check, and commit the file",
-            ))
-        };
-    }
-    if destination == Destination::Stdout {
-        return print_file(text.as_bytes());
-    }
-    if !is_written {
-        destination.write(text.as_bytes())?;
-    }
-    print_reports(&reports, Some(path), arguments, output)
 }

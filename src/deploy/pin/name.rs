@@ -150,6 +150,11 @@ impl Pattern {
         self.text.len() > MAX_PATTERN_BYTES || written_forms(full).iter().any(|form| may_begin(&self.text, form))
     }
 
+    /// Returns the reference if all of it is known, through the defaults of its variables.
+    pub(super) fn known_reference(&self) -> Option<&str> {
+        (!self.text.contains(WILDCARD)).then_some(self.text.as_str())
+    }
+
     /// Returns the name if all of it is known, so that only tag or digest are open.
     pub(super) fn known_name(&self) -> Option<&str> {
         let name = WrittenName::split(&self.text).name;

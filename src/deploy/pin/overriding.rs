@@ -7,7 +7,7 @@ use super::super::problem::{FileError, Problem, TextFile};
 use super::super::yaml::{Node, ScalarKind};
 use super::find::places;
 use super::images::PinnedImages;
-use super::name::{Pattern, Syntax, WrittenName, full_name};
+use super::name::{Pattern, Syntax};
 use super::place::{FileKind, Form, Place};
 use super::plan::{ImageLine, OtherImage, PinOptions, read};
 use super::rules::{Refusal, Rules, Verdict};
@@ -59,6 +59,10 @@ pub fn override_part(
             }
         }
     }
+    if part.images.is_empty() {
+        // What cannot be pinned is all that the file names.
+        part.others.extend(part.skipped.iter().cloned());
+    }
     if problems.is_empty() {
         Ok(part)
     } else {
@@ -86,26 +90,16 @@ impl OverridePart {
             .path
             .strip_prefix("services.")
             .and_then(|path| path.strip_suffix(".image"));
-        let known = match Pattern::of(text, Syntax::Compose) {
-            Some(pattern) => match pattern.known_name() {
-                // The override file replaces the tag, whatever the variable says.
-                Some(name) => name.to_owned(),
-                None if rules.images.names().any(|name| pattern.may_be(name)) => {
-                    self.skipped.push(other());
-                    return Ok(());
-                }
-                None => text.to_owned(),
-            },
-            None => text.to_owned(),
+        let verdict = match Pattern::of(text, Syntax::Compose) {
+            None => rules.reference(text, Syntax::Compose),
+            Some(pattern) if pattern.known_name().is_some_and(|name| rules.is_ours(name)) => open_tag(&pattern, rules),
+            Some(pattern) if rules.images.names().any(|name| pattern.may_be(name)) => {
+                self.skipped.push(other());
+                return Ok(());
+            }
+            Some(_) => Ok(Verdict::Other),
         };
-        let is_ours = !rules.images.of(&full_name(WrittenName::split(&known).name)).is_empty();
-        let verdict = if is_ours {
-            rules
-                .reference(&known, Syntax::Compose)
-                .map_err(|refusal| (node, refusal))?
-        } else {
-            Verdict::Other
-        };
+        let verdict = verdict.map_err(|refusal| (node, refusal))?;
         match (verdict, service) {
             (Verdict::Other, service) => {
                 self.others.push(other());
@@ -127,6 +121,18 @@ impl OverridePart {
             }
         }
         Ok(())
+    }
+}
+
+/// Decides about one of our images whose tag is in a variable: the override file replaces it, whatever the variable says.
+/// The default of the variable chooses the tag, if it is one of the image's.
+fn open_tag<'a>(pattern: &Pattern, rules: Rules<'a>) -> Result<Verdict<'a>, Refusal> {
+    let by_default = pattern
+        .known_reference()
+        .map(|reference| rules.reference(reference, Syntax::Compose));
+    match by_default {
+        Some(Ok(verdict)) => Ok(verdict),
+        _ => rules.reference(pattern.known_name().unwrap_or_default(), Syntax::Compose),
     }
 }
 

@@ -38,6 +38,11 @@ pub(super) enum Verdict<'a> {
 }
 
 impl<'a> Rules<'a> {
+    /// Returns `true` if a repository is one of ours, however it is written.
+    pub(super) fn is_ours(&self, name: &str) -> bool {
+        !self.images.of(&full_name(name)).is_empty()
+    }
+
     /// Decides about a whole reference.
     pub(super) fn reference(&self, text: &str, syntax: Syntax) -> Result<Verdict<'a>, Refusal> {
         if let Some(pattern) = Pattern::of(text, syntax) {
