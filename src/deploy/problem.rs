@@ -13,19 +13,35 @@ use crate::model::{Diagnostic, ErrorKind, escape_path, mask_unprintable};
 /// Greatest distance of two places that are shown together, in bytes. What is between them is not shown, but is read.
 const MAX_EXCERPT_BYTES: usize = 256 * 1024;
 
+/// Greatest length of a marked place, in bytes. The renderer shows all that is marked.
+const MAX_MARKED_BYTES: usize = 200;
+
 /// Greatest number of problems of a file that are shown. Thousands may have one cause.
 const MAX_SHOWN_PROBLEMS: usize = 20;
 
 /// A file as text.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct TextFile {
     /// The path, as the user wrote it.
     pub path: PathBuf,
     /// The text, with its byte-order mark if it has one.
     pub text: String,
+    /// Where each line begins. A file may name an image in each of its lines.
+    line_starts: Vec<usize>,
 }
 
 impl TextFile {
+    /// Returns a file with this text.
+    pub fn new(path: PathBuf, text: String) -> Self {
+        let breaks = text.match_indices('\n').map(|(at, _)| at + 1);
+        let line_starts = std::iter::once(0).chain(breaks).collect();
+        Self {
+            path,
+            text,
+            line_starts,
+        }
+    }
+
     /// Decodes a file, which must be UTF-8.
     ///
     /// # Errors
@@ -34,7 +50,7 @@ impl TextFile {
     pub fn decode(path: PathBuf, bytes: Vec<u8>) -> Result<Self, FileError> {
         let is_utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
         match String::from_utf8(bytes) {
-            Ok(text) => Ok(Self { path, text }),
+            Ok(text) => Ok(Self::new(path, text)),
             Err(_) if is_utf16 => Err(FileError::Utf16 { path }),
             Err(error) => {
                 let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
@@ -48,8 +64,7 @@ impl TextFile {
 
     /// Returns the line of a byte, from 1.
     pub fn line(&self, offset: usize) -> usize {
-        let end = self.text.floor_char_boundary(offset);
-        self.text[..end].matches('\n').count() + 1
+        self.line_starts.partition_point(|start| *start <= offset)
     }
 
     /// Returns the column of a byte in characters, from 1.
@@ -60,7 +75,8 @@ impl TextFile {
 
     /// Returns the first byte of the line that a byte is in.
     pub fn line_start(&self, offset: usize) -> usize {
-        self.text[..offset].rfind('\n').map_or(0, |at| at + 1)
+        // The first line begins at 0, so there is always one.
+        self.line_starts[self.line(offset).saturating_sub(1)]
     }
 
     /// Returns the end of the line that a byte is in, without its line break.
@@ -218,7 +234,9 @@ impl FileError {
 
 fn report(file: &TextFile, problem: &Problem, renderer: &Renderer) -> String {
     let start = file.text.floor_char_boundary(problem.span.start);
-    let end = file.text.ceil_char_boundary(problem.span.end.max(start));
+    // Only the beginning of a value of megabytes is marked.
+    let end = problem.span.end.clamp(start, start + MAX_MARKED_BYTES);
+    let end = file.text.ceil_char_boundary(end);
     let is_near = |(span, _): &&(Range<usize>, String)| span.start.abs_diff(start) < MAX_EXCERPT_BYTES;
     let context = problem.context.as_ref().filter(is_near);
     let first = context.map_or(start, |(span, _)| span.start.min(start));
@@ -249,10 +267,7 @@ mod tests {
     use super::*;
 
     fn file(text: &str) -> Arc<TextFile> {
-        Arc::new(TextFile {
-            path: "a.yaml".into(),
-            text: text.to_owned(),
-        })
+        Arc::new(TextFile::new("a.yaml".into(), text.to_owned()))
     }
 
     #[test]

@@ -1,8 +1,5 @@
 //! Deployment files in odd forms, and what `ocitect pin` must make of them byte by byte.
 
-/// The reference of the image to pin, which the build of the tests has.
-pub const IMAGE: &str = "ghcr.io/me/app:1.0";
-
 /// The digest of the image to pin.
 pub const DIGEST: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
@@ -111,6 +108,14 @@ fn compose_files(add: &mut impl FnMut(&'static str, &str)) {
         "{\"services\":{\"web\":{\"image\":\"ghcr.io/me/app:1.0{+}\",\"user\":\"1\"}}}",
     );
     add(
+        "colon beside a quoted key",
+        "{\"services\":{\"web\":{\"image\":ghcr.io/me/app:1.0{+}}}}",
+    );
+    add(
+        "version 1.2",
+        "%YAML 1.2\n---\nservices:\n  web: {\"image\":ghcr.io/me/app:1.0{+}}\n",
+    );
+    add(
         "flow over lines",
         "services: {\n  web: {  # here\n    image: ghcr.io/me/app:1.0{+} ,\n    user: \"1\" }\n  }\n",
     );
@@ -118,14 +123,6 @@ fn compose_files(add: &mut impl FnMut(&'static str, &str)) {
         "comments everywhere",
         "# top\n#\nservices: # s\n  # before web\n  web: # w\n    # before image\n    image: ghcr.io/me/app:1.0{+} # was ghcr.io/me/app:1.0\n    \
          # after\n\n\n# end\n",
-    );
-    add(
-        "tab before a comment",
-        "services:\n  web:\n    image: ghcr.io/me/app:1.0{+}\t# x\n    user: a\t\n",
-    );
-    add(
-        "blanks after the value",
-        "services:\n  web:\n    image: ghcr.io/me/app:1.0{+}  \t \n    user: a\n",
     );
     add(
         "anchor and alias of a scalar",
@@ -259,12 +256,12 @@ fn other_files(add: &mut impl FnMut(&'static str, &str)) {
 fn beyond_yaml11() -> Vec<(&'static str, String)> {
     vec![
         (
-            "colon beside a quoted key",
-            "{\"services\":{\"web\":{\"image\":ghcr.io/me/app:1.0{+}}}}".to_owned(),
+            "tab before a comment",
+            "services:\n  web:\n    image: ghcr.io/me/app:1.0{+}\t# x\n    user: a\t\n".to_owned(),
         ),
         (
-            "version 1.2",
-            "%YAML 1.2\n---\nservices:\n  web: {\"image\":ghcr.io/me/app:1.0{+}}\n".to_owned(),
+            "blanks after the value",
+            "services:\n  web:\n    image: ghcr.io/me/app:1.0{+}  \t \n    user: a\n".to_owned(),
         ),
         (
             "line separator in a comment",

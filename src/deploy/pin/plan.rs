@@ -102,7 +102,8 @@ pub fn plan(file: &Arc<TextFile>, images: &PinnedImages, options: PinOptions) ->
         plan.images.append(&mut decider.images);
         plan.others.append(&mut decider.others);
         problems.append(&mut decider.editor.problems);
-        splices.append(&mut decider.editor.splices);
+        // Not `append`, which takes time for all that is there already.
+        splices.extend(std::mem::take(&mut decider.editor.splices));
         meanings.push(std::mem::take(&mut decider.editor.meaning));
     }
     if !problems.is_empty() {

@@ -1,5 +1,7 @@
 //! What becomes of one reference: which image it is, what it is replaced by, and why it is refused.
 
+use std::borrow::Cow;
+
 use super::images::{Choice, NoChoice, PinnedImage, PinnedImages, choose};
 use super::name::{Hole, Pattern, Syntax, WrittenName, full_name};
 use crate::model::{Digest, Tag, escape};
@@ -78,13 +80,13 @@ impl<'a> Rules<'a> {
         tag: Option<&str>,
         digest: Option<&str>,
     ) -> Result<Choice<'a>, Refusal> {
-        let shown = escape(name.as_bytes());
+        let shown = shown(name);
         if let Some(tag) = tag
-            && let Err(error) = tag.parse::<Tag>()
+            && let Err(error) = shortened(tag).parse::<Tag>()
         {
             return Err(Refusal::new(error.to_string(), "correct the tag"));
         }
-        let digest = match digest.map(str::parse::<Digest>) {
+        let digest = match digest.map(|digest| shortened(digest).parse::<Digest>()) {
             Some(Err(error)) => return Err(Refusal::new(error.to_string(), "correct the digest, or remove it")),
             Some(Ok(digest)) => Some(digest),
             None => None,
@@ -146,7 +148,7 @@ impl<'a> Rules<'a> {
         let written = WrittenName::split(name);
         let images = self.images.of(&full_name(written.name));
         if !images.is_empty() && (written.tag.is_some() || written.digest.is_some()) {
-            let shown = escape(name.as_bytes());
+            let shown = shown(name);
             return Err(Refusal::new(
                 format!("the repository \"{shown}\" has a tag or a digest"),
                 "write only the repository",
@@ -156,9 +158,25 @@ impl<'a> Rules<'a> {
     }
 }
 
+/// Greatest length of a value in a message, in characters. Longer than every tag, digest and usual name.
+const MAX_SHOWN_CHARS: usize = 200;
+
+/// Returns a value, or its beginning if it is too long to be a part of a reference.
+fn shortened(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(MAX_SHOWN_CHARS) {
+        Some((end, _)) => format!("{}\u{2026}", &text[..end]).into(),
+        None => text.into(),
+    }
+}
+
+/// Returns a value as it is shown in messages.
+fn shown(text: &str) -> String {
+    escape(shortened(text).as_bytes())
+}
+
 /// Returns the refusal of a text that may be the image `name`.
 fn open(text: &str, hole: Hole, name: &str, syntax: Syntax) -> Refusal {
-    let shown = escape(text.as_bytes());
+    let shown = shown(text);
     let refusal = |what: &str, help: &str| Refusal::new(format!("cannot pin \"{shown}\": {what}"), help);
     match (hole, syntax) {
         (Hole::Variable, Syntax::Compose) => refusal(
@@ -272,6 +290,11 @@ mod tests {
             (&format!("me/two:1@{}", of("c")), "has the tag 1 with the digest of 2"),
             ("ghcr.io/me/app:${TAG}", "with its variables it may be ghcr.io/me/app"),
             ("{{ .Values.image }}", "it is a template"),
+            (
+                &format!("ghcr.io/me/app:{}", "x".repeat(1_000_000)),
+                "x\u{2026}\" is not a tag",
+            ),
+            (&"${A}".repeat(100_000), "${A}\u{2026}\": with its variables"),
         ] {
             let refused = decide(text, false).unwrap_err();
             assert!(refused.contains(reason), "{text}: {refused}");

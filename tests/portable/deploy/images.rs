@@ -2,13 +2,15 @@
 
 use super::read;
 use crate::support::Sandbox;
+use crate::support::faults::fake::Fake;
+use crate::support::faults::flavour::Flavour;
 use crate::workspace::write_stack;
 
 #[test]
 fn the_metadata_of_a_workspace_pins_each_member() {
     let sandbox = Sandbox::new();
     write_stack(&sandbox, "registry.test");
-    let built = sandbox.ok(&["build", "-p", "planner", "-p", "auth", "--metadata", "m.json"]);
+    let built = sandbox.ok(&["build", "-p", "planner", "-p", "servers/auth", "--metadata", "m.json"]);
     sandbox.write(
         "compose.yaml",
         "services:\n  planner: {image: registry.test/ws/planner}\n  auth: {image: 'registry.test/ws/auth:1.0'}\n  db: {image: postgres}\n",
@@ -27,6 +29,24 @@ fn the_metadata_of_a_workspace_pins_each_member() {
             with_tag(auth)
         )
     );
+}
+
+#[test]
+fn references_are_resolved_in_their_registry() {
+    let sandbox = Sandbox::new();
+    let fake = Fake::start(Flavour::distribution3());
+    let host = fake.host();
+    write_stack(&sandbox, host);
+    sandbox.ok(&["build", "--push", "--plain-http", host]);
+    let (digest, _) = fake.contents().manifest("ws/planner", "1.0").unwrap();
+    let text = |suffix: &str| format!("[Container]\nImage={host}/ws/planner:1.0{suffix}\n");
+    sandbox.write("planner.container", text(""));
+    let planner = format!("{host}/ws/planner:1.0");
+    sandbox.ok(&["pin", "planner.container", "--plain-http", host, "--from", &planner]);
+    assert_eq!(read(&sandbox, "planner.container"), text(&format!("@{digest}")));
+    let absent = format!("{host}/ws/planner:2.0");
+    let arguments = ["pin", "planner.container", "--plain-http", host, "--from", &absent];
+    sandbox.run(&arguments).expect(6);
 }
 
 #[test]
