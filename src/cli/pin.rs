@@ -1,17 +1,16 @@
 //! `ocitect pin`: digests into compose files, Kubernetes manifests and the like.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::arguments::{OutputArguments, PinFilesArguments};
 use super::failure::{Done, Failure};
-use super::pin_text::{FileReport, to_json};
-use super::stdout::{print, print_file, print_json};
-use super::{pin_inputs, pin_override, progress};
+use super::pin_text::{FileReport, all, check_named, print_reports, warn_untagged};
+use super::stdout::print_file;
+use super::{pin_inputs, pin_override};
 use crate::deploy::pin::{PinOptions, PinnedImages, Plan, plan};
 use crate::deploy::problem::TextFile;
 use crate::environment::Environment;
-use crate::model::{Pipes, escape, escape_path, read_input};
+use crate::model::{Pipes, escape_path, read_input};
 use crate::store::output::Replacement;
 
 /// Pins the images of files, or checks that they are pinned.
@@ -84,25 +83,6 @@ fn report<'a>(file: &'a TextFile, plan: &'a Plan) -> FileReport<'a> {
     }
 }
 
-/// Computes something for all files. If it fails for some, the failures of all are reported.
-pub(super) fn all<T, E: Into<Failure>>(
-    files: &[Arc<TextFile>],
-    compute: impl Fn(&Arc<TextFile>) -> Result<T, E>,
-) -> Result<Vec<T>, Failure> {
-    let mut results = Vec::new();
-    let mut failures = Vec::new();
-    for file in files {
-        match compute(file) {
-            Ok(result) => results.push(result),
-            Err(error) => failures.push(error.into()),
-        }
-    }
-    match Failure::first_of(failures) {
-        Some(failure) => Err(failure),
-        None => Ok(results),
-    }
-}
-
 /// Prepares the new version of a file, unless the file has changed since it was read.
 fn prepare(file: &TextFile, plan: &Plan) -> Result<Replacement, Failure> {
     let limit = file.text.len() as u64;
@@ -112,59 +92,6 @@ fn prepare(file: &TextFile, plan: &Plan) -> Result<Replacement, Failure> {
         return Err(Failure::here(&message).help("run the command again"));
     }
     Ok(Replacement::prepare(&file.path, plan.text.as_bytes())?)
-}
-
-/// Fails for a file that names images, and none of ours: it is the wrong file, or the wrong image. Among several files,
-/// one without any image is skipped.
-pub(super) fn check_named(reports: &[FileReport<'_>], images: &PinnedImages, output: &OutputArguments) -> Done {
-    let ours = pin_inputs::names(images);
-    let mut failures = Vec::new();
-    for report in reports.iter().filter(|report| report.images.is_empty()) {
-        let path = escape_path(report.path);
-        match report.listed_others() {
-            Some(others) => failures.push(Failure::usage(
-                &format!("{path} does not name {ours}"),
-                &format!("it names {others}"),
-            )),
-            None if reports.iter().all(|report| report.images.is_empty()) => failures.push(Failure::usage(
-                &format!("{path} names no image"),
-                "give a compose file, Kubernetes manifests, a kustomization, values of a Helm chart, or a quadlet",
-            )),
-            None => progress::note(output.progress, &format!("skipped {path}: it names no image")),
-        }
-    }
-    Failure::first_of(failures).map_or(Ok(()), Err)
-}
-
-/// Warns of images that a build pushed by digest alone.
-pub(super) fn warn_untagged(reports: &[FileReport<'_>], output: &OutputArguments) {
-    for report in reports {
-        for image in report.images.iter().filter(|image| image.is_untagged) {
-            let text = format!(
-                "{}:{} {} was pushed without its tags: it may not have all platforms",
-                escape_path(report.path),
-                image.line,
-                escape(image.new.as_bytes())
-            );
-            progress::warn(output.progress, &text);
-        }
-    }
-}
-
-pub(super) fn print_reports(
-    reports: &[FileReport<'_>],
-    override_file: Option<&Path>,
-    arguments: &PinFilesArguments,
-    output: &OutputArguments,
-) -> Done {
-    if arguments.json {
-        return print_json(&to_json(reports, override_file));
-    }
-    let lines: String = reports.iter().map(FileReport::lines).collect();
-    if lines.is_empty() {
-        progress::note(output.progress, "all images are pinned to their digests");
-    }
-    print(lines.as_bytes())
 }
 
 /// Fails if an image is not pinned to its digest.

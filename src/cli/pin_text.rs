@@ -1,10 +1,16 @@
-//! How `ocitect pin` shows images: as lines for people, and as JSON.
+//! How `ocitect pin` shows images: as lines for people, as JSON, and in errors.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::deploy::pin::{FileKind, ImageLine, OtherImage};
+use super::arguments::{OutputArguments, PinFilesArguments};
+use super::failure::{Done, Failure};
+use super::stdout::{print, print_json};
+use super::{pin_inputs, progress};
+use crate::deploy::pin::{FileKind, ImageLine, OtherImage, PinnedImages};
+use crate::deploy::problem::TextFile;
 use crate::model::{escape, escape_path};
 
 /// Version of the JSON.
@@ -84,4 +90,76 @@ pub fn to_json(reports: &[FileReport<'_>], override_file: Option<&Path>) -> Valu
         value["override"] = path.to_string_lossy().into();
     }
     value
+}
+
+/// Computes something for all files. If it fails for some, the failures of all are reported.
+pub fn all<T, E: Into<Failure>>(
+    files: &[Arc<TextFile>],
+    compute: impl Fn(&Arc<TextFile>) -> Result<T, E>,
+) -> Result<Vec<T>, Failure> {
+    let mut results = Vec::new();
+    let mut failures = Vec::new();
+    for file in files {
+        match compute(file) {
+            Ok(result) => results.push(result),
+            Err(error) => failures.push(error.into()),
+        }
+    }
+    match Failure::first_of(failures) {
+        Some(failure) => Err(failure),
+        None => Ok(results),
+    }
+}
+
+/// Fails for a file that names images, and none of ours: it is the wrong file, or the wrong image. Among several files,
+/// one without any image is skipped.
+pub fn check_named(reports: &[FileReport<'_>], images: &PinnedImages, output: &OutputArguments) -> Done {
+    let ours = pin_inputs::names(images);
+    let mut failures = Vec::new();
+    for report in reports.iter().filter(|report| report.images.is_empty()) {
+        let path = escape_path(report.path);
+        match report.listed_others() {
+            Some(others) => failures.push(Failure::usage(
+                &format!("{path} does not name {ours}"),
+                &format!("it names {others}"),
+            )),
+            None if reports.iter().all(|report| report.images.is_empty()) => failures.push(Failure::usage(
+                &format!("{path} names no image"),
+                "give a compose file, Kubernetes manifests, a kustomization, values of a Helm chart, or a quadlet",
+            )),
+            None => progress::note(output.progress, &format!("skipped {path}: it names no image")),
+        }
+    }
+    Failure::first_of(failures).map_or(Ok(()), Err)
+}
+
+/// Warns of images that a build pushed by digest alone.
+pub fn warn_untagged(reports: &[FileReport<'_>], output: &OutputArguments) {
+    for report in reports {
+        for image in report.images.iter().filter(|image| image.is_untagged) {
+            let text = format!(
+                "{}:{} {} was pushed without its tags: it may not have all platforms",
+                escape_path(report.path),
+                image.line,
+                escape(image.new.as_bytes())
+            );
+            progress::warn(output.progress, &text);
+        }
+    }
+}
+
+pub fn print_reports(
+    reports: &[FileReport<'_>],
+    override_file: Option<&Path>,
+    arguments: &PinFilesArguments,
+    output: &OutputArguments,
+) -> Done {
+    if arguments.json {
+        return print_json(&to_json(reports, override_file));
+    }
+    let lines: String = reports.iter().map(FileReport::lines).collect();
+    if lines.is_empty() {
+        progress::note(output.progress, "all images are pinned to their digests");
+    }
+    print(lines.as_bytes())
 }

@@ -5,7 +5,7 @@ use super::super::yaml::{Document, Mapping, Node, ScalarKind};
 use super::edit::{Editor, Entry};
 use super::images::Choice;
 use super::place::{Form, Place, Reference};
-use super::plan::{ImageLine, OtherImage};
+use super::planned::{ImageLine, OtherImage};
 use super::rules::{Refusal, Rules, Verdict};
 
 /// Collects the images of one document.

@@ -9,7 +9,8 @@ use super::find::places;
 use super::images::PinnedImages;
 use super::name::{Pattern, Syntax};
 use super::place::{FileKind, Form, Place};
-use super::plan::{ImageLine, OtherImage, PinOptions, read};
+use super::plan::{PinOptions, read};
+use super::planned::{ImageLine, OtherImage};
 use super::rules::{Refusal, Rules, Verdict};
 
 /// What an override file gets from one compose file.

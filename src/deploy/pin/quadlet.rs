@@ -8,7 +8,7 @@ use super::super::problem::{FileError, Problem, TextFile};
 use super::edit::{Splice, splice};
 use super::name::Syntax;
 use super::place::FileKind;
-use super::plan::{ImageLine, OtherImage, Plan};
+use super::planned::{ImageLine, OtherImage, Plan};
 use super::rules::{Refusal, Rules, Verdict};
 
 /// Sections of quadlets that name images.
