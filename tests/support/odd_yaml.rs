@@ -318,6 +318,11 @@ pub fn refused() -> Vec<(&'static str, Vec<u8>, &'static str)> {
             "written as a block",
         ),
         (
+            "literal block with its line break",
+            service("|\n      ghcr.io/me/app:1.0"),
+            "written as a block",
+        ),
+        (
             "folded block",
             service(">-\n      ghcr.io/me/app:1.0"),
             "written as a block",

@@ -74,6 +74,8 @@ impl<'a> Decider<'a> {
         if node.scalar_kind() == Some(ScalarKind::Null) {
             return;
         }
+        // A block ends with a line break, and is refused as a block if it is one of ours.
+        let text = text.trim_end_matches('\n');
         match self.rules.reference(text, reference.syntax) {
             Err(refusal) => self.refuse(node, refusal),
             Ok(Verdict::Other) => {

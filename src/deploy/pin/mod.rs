@@ -14,6 +14,8 @@ mod plan;
 mod planned;
 mod quadlet;
 mod rules;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub use images::{ImagesError, MAX_METADATA_BYTES, PinnedImage, PinnedImages};

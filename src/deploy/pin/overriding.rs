@@ -81,6 +81,8 @@ impl OverridePart {
         let Some(text) = node.as_text().filter(|_| kind != Some(ScalarKind::Null)) else {
             return Ok(());
         };
+        // A block ends with a line break.
+        let text = text.trim_end_matches('\n');
         let start = node.span().start;
         let other = || OtherImage {
             line: file.line(start),
