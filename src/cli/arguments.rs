@@ -4,6 +4,7 @@ mod cache;
 mod lock;
 mod merge;
 mod output;
+mod pin;
 mod registry;
 mod selection;
 
@@ -16,6 +17,7 @@ pub use self::cache::{CacheArguments, CacheCommand, PruneArguments};
 pub use self::lock::{LockArguments, OutdatedArguments, UpdateArguments};
 pub use self::merge::MergeArguments;
 pub use self::output::OutputArguments;
+pub use self::pin::PinFilesArguments;
 pub use self::registry::{ConnectionArguments, LoginArguments, LogoutArguments, RegistryArguments};
 pub use self::selection::{ListArguments, SelectionArguments, ShardArguments};
 
@@ -77,6 +79,8 @@ pub enum Command {
     Copy(CopyArguments),
     /// Join images that were built apart, one for each platform or runner
     Merge(MergeArguments),
+    /// Pin images by digest in compose files, Kubernetes manifests and the like
+    Pin(PinFilesArguments),
     /// Show the platforms, layers and config of an image
     Inspect(InspectArguments),
     /// List the files of an image

@@ -10,6 +10,7 @@ use super::choices::Progress;
 use super::render;
 use super::stderr::{eprintln_json, eprintln_line};
 use crate::build::BuildError;
+use crate::deploy::problem::FileError;
 use crate::model::Diagnostic;
 use crate::spec::SpecError;
 use crate::workspace::WorkspaceError;
@@ -105,6 +106,16 @@ impl Failure {
         }
     }
 
+    /// Returns the first of several failures of one run, which is followed by the others; `None` if there are none.
+    pub fn first_of(failures: Vec<Failure>) -> Option<Self> {
+        let mut failures = failures.into_iter();
+        let first = failures.next()?;
+        Some(Self {
+            others: failures.collect(),
+            ..first
+        })
+    }
+
     /// Prints the failure on stderr, as a line of JSON if progress is in JSON, and returns the exit status.
     pub fn report(self, progress: Progress) -> ExitCode {
         for failure in std::iter::once(&self).chain(&self.others) {
@@ -178,8 +189,12 @@ pub fn summary_of<E: Diagnostic>(error: &E) -> String {
 }
 
 fn of<E: Diagnostic>(error: &E) -> Failure {
-    // A diagnostic of the spec shows the line, a caret, and its own help.
-    let diagnostic = spec_error(error).and_then(|error| error.render(render::color_on_stderr()));
+    // A diagnostic of a file shows the line, a caret, and its own help.
+    let color = render::color_on_stderr();
+    let diagnostic = match (error as &dyn Any).downcast_ref::<FileError>() {
+        Some(error) => error.render(color),
+        None => spec_error(error).and_then(|error| error.render(color)),
+    };
     Failure {
         message: error.to_string(),
         causes: causes(error),

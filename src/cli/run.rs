@@ -9,7 +9,7 @@ use super::arguments::{Arguments, Command, OutputArguments};
 use super::failure::Done;
 use super::stdout::{print, print_json};
 use super::{
-    build, cache, check, copy, environment, habits, init, inspect, interrupt, list, lock, login, ls, man, merge,
+    build, cache, check, copy, environment, habits, init, inspect, interrupt, list, lock, login, ls, man, merge, pin,
     progress, render, runtime, stderr,
 };
 use crate::environment::Environment;
@@ -62,6 +62,7 @@ fn dispatch(arguments: Arguments, environment: &Environment) -> Done {
             Command::Push(arguments) => copy::push(&arguments, &output, environment).await,
             Command::Copy(arguments) => copy::copy(&arguments, &output, environment).await,
             Command::Merge(arguments) => merge::run(&arguments, &output, environment).await,
+            Command::Pin(arguments) => pin::run(&arguments, &output, environment).await,
             Command::Inspect(arguments) => inspect::run(&arguments, &output, environment).await,
             Command::Ls(arguments) => ls::run(&arguments, &output, environment).await,
             Command::Login(arguments) => login::login(&arguments, &output, environment).await,

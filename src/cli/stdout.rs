@@ -12,6 +12,11 @@ pub fn print(bytes: &[u8]) -> Done {
     print_exactly(stderr::answer(&String::from_utf8_lossy(bytes)).as_bytes())
 }
 
+/// Writes a file of the user to standard output, byte by byte.
+pub fn print_file(bytes: &[u8]) -> Done {
+    print_exactly(bytes)
+}
+
 /// Writes to standard output. A closed pipe (`| head`) is not an error.
 fn print_exactly(bytes: &[u8]) -> Done {
     let mut stdout = std::io::stdout().lock();

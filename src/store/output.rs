@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
@@ -131,6 +131,48 @@ pub fn write_output(path: &Path, bytes: &[u8], access: Access) -> Result<(), Sto
     }
 }
 
+/// A new version of a file that exists: complete on the disk beside it, and not in its place yet. So several files can
+/// be prepared before the first one is replaced.
+#[derive(Debug)]
+pub struct Replacement {
+    file: TemporaryFile,
+    target: PathBuf,
+}
+
+impl Replacement {
+    /// Writes the new version, with the mode of the file and, where the system permits it, its owner. If `path` is a
+    /// symbolic link, the file that it leads to is meant.
+    ///
+    /// # Errors
+    /// [`StoreError::Malformed`] if there is no regular file at `path`, and I/O errors.
+    pub fn prepare(path: &Path, bytes: &[u8]) -> Result<Self, StoreError> {
+        let failed = |cause| StoreError::io("write", path, cause);
+        let OutputKind::Replaced(target) = OutputKind::of(path)? else {
+            return Err(StoreError::malformed(escape_path(path), "it is not a regular file"));
+        };
+        let old = fs::metadata(&target).map_err(failed)?;
+        // Nobody else may read it before it has its mode.
+        let mut file = temporary_beside(&target, Access::Owner)?;
+        file.write_all(bytes).map_err(failed)?;
+        let new = file.as_file().metadata().map_err(failed)?;
+        if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
+            // Only root may give files away. An editor that replaces a file makes it its user's, too.
+            let _ = fchown(file.as_file(), Some(old.uid()), Some(old.gid()));
+        }
+        file.as_file().set_permissions(old.permissions()).map_err(failed)?;
+        file.as_file().sync_all().map_err(failed)?;
+        Ok(Self { file, target })
+    }
+
+    /// Puts the new version into the place of the file, atomically and durably.
+    ///
+    /// # Errors
+    /// I/O errors.
+    pub fn commit(self) -> Result<(), StoreError> {
+        self.file.persist(&self.target)
+    }
+}
+
 /// Writes a file that does not exist yet, atomically and durably.
 ///
 /// # Errors
@@ -178,6 +220,25 @@ mod tests {
         }
         assert_eq!(fs::read_to_string(at("new")).unwrap(), "one");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn a_replacement_keeps_mode_and_link_and_waits_for_its_commit() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::write(at("file"), "old").unwrap();
+        fs::set_permissions(at("file"), fs::Permissions::from_mode(0o640)).unwrap();
+        symlink("file", at("link")).unwrap();
+        drop(Replacement::prepare(&at("link"), b"dropped").unwrap());
+        let replacement = Replacement::prepare(&at("link"), b"new").unwrap();
+        assert_eq!(fs::read_to_string(at("file")).unwrap(), "old");
+        replacement.commit().unwrap();
+        assert_eq!(fs::read_to_string(at("file")).unwrap(), "new");
+        assert_eq!(fs::metadata(at("file")).unwrap().permissions().mode() & 0o7777, 0o640);
+        assert!(fs::symlink_metadata(at("link")).unwrap().is_symlink());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+        assert!(Replacement::prepare(&at("missing"), b"").is_err());
+        assert!(Replacement::prepare(Path::new("/dev/null"), b"").is_err());
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod bases;
 mod cache;
 mod check;
 mod cli;
+mod deploy;
 mod errors;
 mod faults;
 mod install;
@@ -27,6 +28,8 @@ mod support {
     pub mod liar;
     mod memory;
     pub mod mount;
+    #[allow(dead_code, reason = "the crate `portable` uses the rest")]
+    pub mod odd_yaml;
     pub mod page;
     pub mod refusal;
     mod sandbox;

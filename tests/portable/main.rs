@@ -3,6 +3,7 @@
 mod cache;
 mod check;
 mod cli;
+mod deploy;
 mod errors;
 mod faults;
 mod outputs;
@@ -19,6 +20,7 @@ mod support {
     mod layout;
     #[allow(dead_code, reason = "the crate `integration` uses the rest")]
     pub mod liar;
+    pub mod odd_yaml;
     #[allow(dead_code, reason = "the crate `integration` uses the rest")]
     pub mod page;
     pub mod refusal;

@@ -1,0 +1,25 @@
+//! Pins images by digest in the files that deploy them: compose files, Kubernetes manifests, kustomizations, values of
+//! Helm charts, and quadlets.
+//!
+//! Only the bytes of the references change. What cannot be pinned without a guess is refused, with its place.
+
+mod decide;
+mod edit;
+mod find;
+mod images;
+mod name;
+mod overriding;
+mod place;
+mod plan;
+mod planned;
+mod quadlet;
+mod rules;
+#[cfg(test)]
+mod tests;
+mod verify;
+
+pub use images::{ImagesError, MAX_METADATA_BYTES, PinnedImage, PinnedImages};
+pub use overriding::{OverridePart, override_file, override_part};
+pub use place::FileKind;
+pub use plan::{PinOptions, plan};
+pub use planned::{ImageLine, OtherImage, Plan};
