@@ -86,6 +86,20 @@ fn is_unprintable(character: char) -> bool {
         || matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
+/// Replaces each character that a terminal would interpret and that the renderer does not escape. The replacement has
+/// the same length in bytes, so positions do not change.
+pub fn printable(text: &str) -> String {
+    let is_plain = |character: char| {
+        character.is_ascii() || escape(character.encode_utf8(&mut [0; 4]).as_bytes()).len() == character.len_utf8()
+    };
+    let marked = |character: char| match character.len_utf8() {
+        _ if is_plain(character) => character,
+        2 => '\u{b7}',
+        _ => char::REPLACEMENT_CHARACTER,
+    };
+    text.chars().map(marked).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::escape;

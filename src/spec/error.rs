@@ -12,7 +12,7 @@ use std::sync::Arc;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::Place;
-use crate::model::{Diagnostic, ErrorKind, Platform, escape, escape_path, is_irregular};
+use crate::model::{Diagnostic, ErrorKind, Platform, escape, escape_path, is_irregular, printable};
 
 /// An error of a spec.
 #[derive(Debug, thiserror::Error)]
@@ -338,18 +338,4 @@ impl Problem {
             ..Self::new(span, error.to_string())
         }
     }
-}
-
-/// Replaces each character that a terminal would interpret and that the renderer does not escape. The replacement has
-/// the same length in bytes, so positions do not change.
-fn printable(text: &str) -> String {
-    let is_plain = |character: char| {
-        character.is_ascii() || escape(character.encode_utf8(&mut [0; 4]).as_bytes()).len() == character.len_utf8()
-    };
-    let marked = |character: char| match character.len_utf8() {
-        _ if is_plain(character) => character,
-        2 => '\u{b7}',
-        _ => char::REPLACEMENT_CHARACTER,
-    };
-    text.chars().map(marked).collect()
 }
