@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, Title};
 
 use crate::model::code::Severity;
-use crate::model::{escape_path, printable};
+use crate::model::{escape_path, mask_unprintable};
 
 /// The text of a file.
 #[derive(Debug, Clone)]
@@ -52,10 +52,16 @@ impl SourceFile {
         &self.text
     }
 
-    /// Returns line and column of the start of a span, from 1. Columns are characters.
+    /// Returns the line of a byte, from 1.
+    fn line(&self, at: usize) -> usize {
+        // The first line begins at 0.
+        self.line_starts.partition_point(|start| *start <= at)
+    }
+
+    /// Returns line and column of the start of a span of this text, from 1. Columns are characters.
     pub fn position(&self, span: &Range<usize>) -> (usize, usize) {
         let at = self.text.floor_char_boundary(span.start);
-        let line = self.line_starts.partition_point(|start| *start <= at);
+        let line = self.line(at);
         let line_start = self.line_starts[line - 1];
         // A byte-order mark is no character of the first line.
         let before = self.text[line_start..at].trim_start_matches('\u{feff}');
@@ -64,11 +70,17 @@ impl SourceFile {
 
     /// Returns what is said of a place, with its line and a caret, without a final newline.
     pub fn report(&self, span: &Range<usize>, report: Report<'_>, color: bool) -> String {
-        let text = printable(&self.text);
-        let start = text.floor_char_boundary(span.start);
-        let end = text.ceil_char_boundary(span.end).max(start);
+        let first_line = self.line(span.start);
+        let last_line = self.line(span.end.max(span.start));
+        let text_start = self.line_starts[first_line - 1];
+        let text_end = self.line_starts.get(last_line).copied().unwrap_or(self.text.len());
+        // Only these lines: the renderer splits all text that it is given.
+        let text = mask_unprintable(&self.text[text_start..text_end]);
+        let start = text.floor_char_boundary(span.start - text_start);
+        let end = text.ceil_char_boundary(span.end.saturating_sub(text_start)).max(start);
         let snippet = Snippet::source(text.as_str())
             .path(escape_path(&self.path))
+            .line_start(first_line)
             .annotation(AnnotationKind::Primary.span(start..end));
         render(Group::with_title(title(report)).element(snippet), report, color)
     }
@@ -131,8 +143,9 @@ mod tests {
             "{shown}"
         );
         assert!(!shown.contains('\x1b'), "{shown}");
-        // Past the end of the text.
-        assert!(file.report(&(900..901), report(None), false).contains("c.yaml"));
+        // At the end of the text.
+        let end = file.text().len();
+        assert!(file.report(&(end..end), report(None), false).contains("c.yaml"));
     }
 
     #[test]

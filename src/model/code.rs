@@ -103,6 +103,22 @@ codes! {
     WrongPython "wrong-python" Error "packages are installed for another version of Python than the image has"
 }
 
+impl Code {
+    /// Returns `true` for codes that are only found if the command line says how the image is deployed.
+    pub fn is_of_deployment(self) -> bool {
+        matches!(
+            self,
+            Self::DependencyMissing
+                | Self::ImageNotInWorkspace
+                | Self::MissingEnvFile
+                | Self::MissingVariable
+                | Self::NoHealthCheck
+                | Self::NotEvaluated
+                | Self::UnsetInterpolation
+        )
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.as_str())

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::Place;
-use crate::model::{Diagnostic, ErrorKind, Platform, escape, escape_path, is_irregular, printable};
+use crate::model::{Diagnostic, ErrorKind, Platform, escape, escape_path, is_irregular, mask_unprintable};
 
 /// An error of a spec.
 #[derive(Debug, thiserror::Error)]
@@ -139,7 +139,7 @@ impl Diagnostics {
 
     fn report(&self, problem: &Problem, renderer: &Renderer) -> String {
         let file = self.source.file_at(&problem.span);
-        let text = printable(file.text);
+        let text = mask_unprintable(file.text);
         let mut snippet = Snippet::source(text.as_str())
             .path(escape_path(file.path))
             .annotation(AnnotationKind::Primary.span(file.inside(&problem.span)));
@@ -151,7 +151,7 @@ impl Diagnostics {
             if other.start == file.start {
                 snippet = snippet.annotation(annotation);
             } else {
-                let text = printable(other.text);
+                let text = mask_unprintable(other.text);
                 elsewhere = Some(
                     Snippet::source(text)
                         .path(escape_path(other.path))

@@ -3,100 +3,18 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::effective::{EnvTexts, Environment, environment};
+use super::effective::{EnvTexts, environment};
 use super::env_file::EnvFileError;
-use super::finding::{FindingPlace, ServiceFinding};
+use super::finding::{Running, ServiceFinding};
 use super::health;
 use super::members::{ImageOf, MemberName, MemberPlatform, image_of};
-use super::place::Place;
 use super::required::{self, Fed};
-use super::service::Service;
 use super::stack::Stack;
+use super::subject::{CheckedService, Context, StackMember, StackReport, Subject};
 use super::unset;
 use super::variables::Variables;
 use crate::model::code::{Code, Severity};
 use crate::model::{Platform, escape, escape_path, nearest};
-
-/// A member and its image for each platform.
-#[derive(Debug, Clone)]
-pub struct StackMember {
-    /// Its name.
-    pub name: MemberName,
-    /// Its platforms; empty if no service runs its image.
-    pub platforms: Vec<MemberPlatform>,
-}
-
-/// What was checked, and what was found.
-#[derive(Debug, Clone, Default)]
-pub struct StackReport {
-    /// In the order of the files and their lines.
-    pub findings: Vec<ServiceFinding>,
-    /// The services that run a member's image, by name.
-    pub checked: Vec<CheckedService>,
-    /// What is not known of other services, as one sentence each.
-    pub notes: Vec<String>,
-}
-
-/// A service that runs a member's image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckedService {
-    /// The service.
-    pub service: String,
-    /// Its image, as Compose reads it.
-    pub image: String,
-    /// Index of the member.
-    pub member: usize,
-    /// The number of variables that the image requires.
-    pub required_count: usize,
-}
-
-/// The values that all rules read.
-#[derive(Clone, Copy)]
-pub(super) struct Context<'a> {
-    pub stack: &'a Stack,
-    pub members: &'a [StackMember],
-    pub variables: &'a Variables,
-}
-
-/// A service that is checked.
-pub(super) struct Subject<'a> {
-    pub name: &'a str,
-    pub service: &'a Service,
-    /// The index of its member, and the platforms that it may run on.
-    pub member: Option<(usize, Vec<&'a MemberPlatform>)>,
-    pub environment: Environment<'a>,
-}
-
-impl Context<'_> {
-    pub fn in_compose(&self, place: &Place) -> FindingPlace {
-        FindingPlace::in_compose(place, &self.stack.sources)
-    }
-
-    /// Returns where variables can be set, for help.
-    pub fn variable_places(&self) -> String {
-        match self.variables.paths.last() {
-            Some(path) => format!("in {} or in the shell", escape_path(path)),
-            None => "in the shell, or in a file .env beside the first compose file".to_owned(),
-        }
-    }
-}
-
-impl Subject<'_> {
-    /// Returns a finding on the service, for all platforms of its member.
-    pub fn finding(&self, code: Code, place: FindingPlace, message: String, help: impl Into<String>) -> ServiceFinding {
-        let platforms = self.member.iter().flat_map(|(_, platforms)| platforms);
-        ServiceFinding {
-            severity: code.severity(),
-            code,
-            service: Some(self.name.to_owned()),
-            member: self.member.as_ref().map(|(index, _)| *index),
-            platforms: platforms.map(|platform| platform.platform.clone()).collect(),
-            message,
-            help: help.into(),
-            place,
-        }
-    }
-}
 
 impl Stack {
     /// Returns the indexes of the members whose images services run.
@@ -128,6 +46,7 @@ impl Stack {
         let names: Vec<MemberName> = members.iter().map(|member| member.name.clone()).collect();
         let mut report = StackReport::default();
         let mut fed = Fed::default();
+        let mut running = Running::new();
         for (name, service) in self
             .services
             .iter()
@@ -140,14 +59,18 @@ impl Stack {
                 environment: environment(service, texts, self.directory(), variables, &self.budget)?,
             };
             subject.member = find_member(&subject, &names, context, &mut report);
+            if let Some((index, platforms)) = &subject.member {
+                let platforms = platforms.iter().map(|platform| platform.platform.clone()).collect();
+                running.insert(name.as_str(), (*index, platforms));
+            }
             missing_env_files(&subject, context, &mut report);
             required::check(&subject, context, &mut fed, &mut report.findings);
             unset::check_env_files(&subject, context, &mut fed, &mut report.findings);
             dependencies(&subject, context, &mut report);
             health::check(&subject, &names, context, &mut report);
         }
-        unset::check(selected, &fed, context, &mut report.findings);
-        not_evaluated(selected, context, &mut report);
+        unset::check(selected, &running, &fed, context, &mut report.findings);
+        not_evaluated(selected, &running, context, &mut report);
         report
             .findings
             .sort_by(|left, right| left.place.order().cmp(&right.place.order()));
@@ -310,13 +233,13 @@ fn dependencies(subject: &Subject<'_>, context: Context<'_>, report: &mut StackR
     }
 }
 
-fn not_evaluated(selected: &BTreeSet<&str>, context: Context<'_>, report: &mut StackReport) {
+fn not_evaluated(selected: &BTreeSet<&str>, running: &Running<'_>, context: Context<'_>, report: &mut StackReport) {
     for part in &context.stack.not_evaluated {
         let is_selected = part.service.as_deref().is_none_or(|service| selected.contains(service));
         if !is_selected {
             continue;
         }
-        report.findings.push(ServiceFinding {
+        let finding = ServiceFinding {
             severity: Code::NotEvaluated.severity(),
             code: Code::NotEvaluated,
             service: part.service.clone(),
@@ -325,6 +248,7 @@ fn not_evaluated(selected: &BTreeSet<&str>, context: Context<'_>, report: &mut S
             message: format!("not evaluated: {}", part.what),
             help: "check the output of `docker compose config` instead, in which it is resolved".to_owned(),
             place: context.in_compose(&part.place),
-        });
+        };
+        report.findings.push(finding.of_member(running));
     }
 }

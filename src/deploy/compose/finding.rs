@@ -1,5 +1,6 @@
 //! What is wrong with the services of compose files.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -73,7 +74,22 @@ impl FindingPlace {
     }
 }
 
+/// The services that run the image of a member: its index, and the platforms that the service may run on.
+pub(super) type Running<'a> = BTreeMap<&'a str, (usize, Vec<Platform>)>;
+
 impl ServiceFinding {
+    /// Adds the member whose image the service runs, whose `allow` and `deny` apply then.
+    pub(super) fn of_member(self, running: &Running<'_>) -> Self {
+        match self.service.as_deref().and_then(|service| running.get(service)) {
+            Some((index, platforms)) => Self {
+                member: Some(*index),
+                platforms: platforms.clone(),
+                ..self
+            },
+            None => self,
+        }
+    }
+
     /// Returns it as an object with every field. `member` is the member's ID.
     pub fn to_json(&self, member: Option<&str>) -> Value {
         json!({

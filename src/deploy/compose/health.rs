@@ -1,8 +1,8 @@
 //! Health checks that other services wait for.
 
-use super::check::{Context, StackReport, Subject};
 use super::members::{ImageOf, MemberName, MemberPlatform, image_of};
 use super::service::{Dependency, HealthTest, Service};
+use super::subject::{Context, StackReport, Subject};
 use crate::model::code::Code;
 use crate::model::{Family, Platform, escape};
 

@@ -15,6 +15,7 @@ mod reader;
 mod required;
 mod service;
 mod stack;
+mod subject;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -22,11 +23,11 @@ mod unset;
 mod variables;
 mod walk;
 
-pub use check::{CheckedService, StackMember, StackReport};
 pub use effective::EnvTexts;
 pub use env_file::{EnvFileError, MAX_ENV_FILE_BYTES};
 pub use error::{ComposeError, Problems};
 pub use finding::{FindingPlace, ServiceFinding};
 pub use members::{MemberName, MemberPlatform};
 pub use stack::{MAX_COMPOSE_BYTES, Stack, UnknownService};
+pub use subject::{CheckedService, StackMember, StackReport};
 pub use variables::Variables;

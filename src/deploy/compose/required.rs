@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::check::{Context, Subject};
 use super::effective::{Given, Source};
 use super::finding::{FindingPlace, ServiceFinding};
 use super::members::MemberPlatform;
+use super::subject::{Context, Subject};
 use crate::model::code::Code;
 use crate::model::escape;
 

@@ -2,22 +2,34 @@
 
 use std::collections::BTreeSet;
 
-use super::check::{Context, Subject};
 use super::effective::Source;
-use super::finding::{FindingPlace, ServiceFinding};
+use super::finding::{FindingPlace, Running, ServiceFinding};
 use super::required::Fed;
+use super::subject::{Context, Subject};
 use super::walk::UnsetUse;
 use crate::model::code::{Code, Severity};
 use crate::model::escape;
 
 /// Reports variables of compose files and of the env files that Compose itself reads. A variable in a value that an image
 /// requires is an error; one without which Compose refuses the file is an error whichever services are selected.
-pub(super) fn check(selected: &BTreeSet<&str>, fed: &Fed, context: Context<'_>, findings: &mut Vec<ServiceFinding>) {
+pub(super) fn check(
+    selected: &BTreeSet<&str>,
+    running: &Running<'_>,
+    fed: &Fed,
+    context: Context<'_>,
+    findings: &mut Vec<ServiceFinding>,
+) {
     for used in &context.stack.uses {
         let is_selected = used.service.as_deref().is_none_or(|service| selected.contains(service));
         let source = Source::Compose(used.scalar.clone());
         if used.refusal.is_some() || is_selected && !fed.reported.contains(&source) {
-            findings.push(finding(used, fed, &source, context));
+            let found = finding(used, fed, &source, context);
+            // No `allow` makes Compose accept a file.
+            findings.push(if used.refusal.is_some() {
+                found
+            } else {
+                found.of_member(running)
+            });
         }
     }
     for (path, line, name) in &context.variables.unset {
