@@ -215,7 +215,7 @@ fn dependencies(subject: &Subject<'_>, context: Context<'_>, report: &mut StackR
         return;
     }
     for (name, dependency) in &subject.service.dependencies {
-        if services.contains_key(name) || !dependency.is_required {
+        if services.contains_key(name) || dependency.is_required == Some(false) {
             continue;
         }
         let message = format!(

@@ -80,7 +80,9 @@ pub(super) fn environment<'a>(
         } else {
             EnvFormat::Compose
         };
-        for entry in read_env_file(&path, text, format, &known, budget)? {
+        let of_earlier_files = |name: &str| environment.variables.get(name)?.value.as_deref();
+        let entries = read_env_file(&path, text, format, &known, &of_earlier_files, budget)?;
+        for entry in entries {
             for name in &entry.unset {
                 environment.unset.push((path.clone(), entry.line, name.clone()));
             }

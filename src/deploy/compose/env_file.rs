@@ -57,16 +57,20 @@ impl Diagnostic for EnvFileError {
 }
 
 const LINE_HELP: &str = "write NAME=value, export NAME=value, or a comment after #";
-const QUOTE_HELP: &str = "end the value with the quote that it begins with, and write nothing but a comment after it";
+const QUOTE_HELP: &str = "end the value with the quote that it begins with";
 const SIZE_HELP: &str = "use shorter values";
 
+/// Variables by name.
+pub(super) type Lookup<'a, 'v> = &'a dyn Fn(&str) -> Option<&'v str>;
+
 /// Reads the variables of an env file, in their order. A name alone takes its value from `known`, and is skipped if it has
-/// none. Values may use the variables in `known`, then those of earlier lines.
-pub(super) fn read_env_file<'v>(
+/// none. Values may use the variables in `known`, then those of earlier lines, then those in `earlier`.
+pub(super) fn read_env_file<'v, 'e>(
     path: &Path,
     text: &str,
     format: EnvFormat,
-    known: &dyn Fn(&str) -> Option<&'v str>,
+    known: Lookup<'_, 'v>,
+    earlier: Lookup<'_, 'e>,
     budget: &Budget,
 ) -> Result<Vec<EnvEntry>, EnvFileError> {
     let mut reader = Reader {
@@ -74,6 +78,7 @@ pub(super) fn read_env_file<'v>(
         rest: text.trim_start_matches('\u{feff}'),
         line: 1,
         known,
+        earlier,
         budget,
         entries: Vec::new(),
         values: BTreeMap::new(),
@@ -88,18 +93,19 @@ pub(super) fn read_env_file<'v>(
     Ok(reader.entries)
 }
 
-struct Reader<'a, 'v> {
+struct Reader<'a, 'v, 'e> {
     path: &'a Path,
     rest: &'a str,
     line: usize,
-    known: &'a dyn Fn(&str) -> Option<&'v str>,
+    known: Lookup<'a, 'v>,
+    earlier: Lookup<'a, 'e>,
     budget: &'a Budget,
     entries: Vec<EnvEntry>,
     /// The values of earlier lines.
     values: BTreeMap<String, String>,
 }
 
-impl<'a> Reader<'a, '_> {
+impl<'a> Reader<'a, '_, '_> {
     fn error<T>(&self, reason: impl Into<String>, help: &'static str) -> Result<T, EnvFileError> {
         Err(EnvFileError {
             path: self.path.to_owned(),
@@ -168,13 +174,7 @@ impl<'a> Reader<'a, '_> {
         let value = statement[separator + 1..].trim_start();
         match value.chars().next().filter(|first| matches!(first, '"' | '\'')) {
             None => {
-                let begins_with_comment = value.starts_with('#') && statement[separator + 1..].starts_with([' ', '\t']);
-                let value = if begins_with_comment {
-                    ""
-                } else {
-                    without_comment(value)
-                };
-                let expansion = self.expand(value)?;
+                let expansion = self.expand(without_comment(value))?;
                 self.take_line();
                 self.add_expansion(name, start, expansion)
             }
@@ -189,7 +189,6 @@ impl<'a> Reader<'a, '_> {
 
     /// Reads a name without a value.
     fn name_alone(&mut self, name: &str) -> Result<(), EnvFileError> {
-        let name = without_comment(name);
         if name.contains(char::is_whitespace) {
             return self.error("the line has no =", LINE_HELP);
         }
@@ -220,10 +219,6 @@ impl<'a> Reader<'a, '_> {
         let inside = self.rest[..length].replace("\r\n", "\n");
         self.line += inside.matches('\n').count();
         self.rest = &self.rest[length + quote.len_utf8()..];
-        let behind = self.rest.split('\n').next().unwrap_or_default().trim();
-        if !(behind.is_empty() || behind.starts_with('#')) {
-            return self.error("unexpected text after the closing quote", QUOTE_HELP);
-        }
         let expansion = match quote {
             '"' => self.expand(&unescape(&inside))?,
             _ => Expansion {
@@ -231,14 +226,16 @@ impl<'a> Reader<'a, '_> {
                 ..Expansion::default()
             },
         };
-        self.take_line();
+        // Compose reads on behind the quote: what follows in the line is the next variable, or a comment.
         self.add_expansion(name, start, expansion)
     }
 
     fn expand(&self, value: &str) -> Result<Expansion, EnvFileError> {
-        let lookup = |name: &str| match (self.known)(name) {
-            Some(value) => Some(value),
-            None => self.values.get(name).map(String::as_str),
+        let own = |name: &str| self.values.get(name).map(String::as_str);
+        let lookup = |name: &str| {
+            (self.known)(name)
+                .or_else(|| own(name))
+                .or_else(|| (self.earlier)(name))
         };
         let expansion = Template::parse(value).and_then(|template| template.expand(&lookup, self.budget));
         let expansion = match expansion {
@@ -334,7 +331,7 @@ mod tests {
     }
 
     fn read(text: &str, format: EnvFormat) -> Result<Vec<(String, String)>, EnvFileError> {
-        let entries = read_env_file(Path::new("x/.env"), text, format, &known, &Budget::default())?;
+        let entries = read_env_file(Path::new("x/.env"), text, format, &known, &|_| None, &Budget::default())?;
         Ok(entries.into_iter().map(|entry| (entry.name, entry.value)).collect())
     }
 
@@ -348,10 +345,12 @@ mod tests {
             ("A=1", "A", "1"),
             ("  export  A = x y # comment", "A", "x y"),
             ("A=", "A", ""),
-            ("A= # comment", "A", ""),
+            // Compose takes a comment for the value if nothing is before it.
+            ("A= # comment", "A", "# comment"),
             ("A=#fff", "A", "#fff"),
             ("A=a#b", "A", "a#b"),
             ("A: yaml", "A", "yaml"),
+            ("B='1' A=\"2\"#c", "A", "2"),
             ("A.b-c=1", "A.b-c", "1"),
             ("A=\"it's\" # c", "A", "it's"),
             ("A='$SHELL_SET \"x\" \\n'", "A", "$SHELL_SET \"x\" \\n"),
@@ -372,7 +371,7 @@ mod tests {
         ] {
             assert_eq!(last(text), Some((name.to_owned(), value.to_owned())), "{text:?}");
         }
-        for text in ["", "\n# only\n\n", "UNKNOWN", "UNKNOWN # c\n", "\u{feff}"] {
+        for text in ["", "\n# only\n\n", "UNKNOWN", "\u{feff}"] {
             assert_eq!(last(text), None, "{text:?}");
         }
     }
@@ -380,7 +379,15 @@ mod tests {
     #[test]
     fn lines_are_counted_through_values_of_several_lines() {
         let text = "# first\nA=\"x\n\ny\"\nB=$NO";
-        let entries = read_env_file(Path::new("e"), text, EnvFormat::Compose, &known, &Budget::default()).unwrap();
+        let entries = read_env_file(
+            Path::new("e"),
+            text,
+            EnvFormat::Compose,
+            &known,
+            &|_| None,
+            &Budget::default(),
+        )
+        .unwrap();
         let found: Vec<_> = entries
             .iter()
             .map(|entry| (&entry.name[..], entry.line, entry.unset.len()))
@@ -405,9 +412,9 @@ mod tests {
             "A B",
             "A$=SECRET",
             "A=\"SECRET",
-            "A='SECRET' x",
+            "A='SECRET' $",
+            "A # SECRET",
             "A=SECRET${",
-            "A=SECRET$",
             "A=\"SECRET${B\"",
             "A=SECRET${B:?}",
             "A=SECRET\0",

@@ -12,7 +12,7 @@ pub(super) fn check(subject: &Subject<'_>, names: &[MemberName], context: Contex
         .service
         .dependencies
         .iter()
-        .filter(|(_, dependency)| dependency.must_be_healthy);
+        .filter(|(_, dependency)| dependency.must_be_healthy == Some(true));
     for (name, dependency) in awaited {
         let Some(target) = context.stack.services.get(name) else {
             continue;

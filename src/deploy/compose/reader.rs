@@ -331,15 +331,16 @@ impl Reader<'_> {
             for (name, (key, value)) in all_entries(mapping) {
                 let condition = value.get("condition");
                 let must_be_healthy = match condition {
-                    Some(condition) => self.text(condition)?.text == "service_healthy",
-                    None => false,
+                    Some(condition) => Some(self.text(condition)?.text == "service_healthy"),
+                    None => None,
                 };
                 let is_required = match value.get("required") {
-                    Some(required) => !self.is_false(required)?,
-                    None => true,
+                    Some(required) => Some(!self.is_false(required)?),
+                    None => None,
                 };
+                let node = condition.filter(|_| must_be_healthy == Some(true)).unwrap_or(key);
                 let dependency = Dependency {
-                    place: Place::of(file, condition.filter(|_| must_be_healthy).unwrap_or(key).resolved()),
+                    place: Place::of(file, node.resolved()),
                     must_be_healthy,
                     is_required,
                 };
@@ -359,8 +360,8 @@ impl Reader<'_> {
             let Text { text, place, .. } = self.text(item)?;
             let dependency = Dependency {
                 place,
-                must_be_healthy: false,
-                is_required: true,
+                must_be_healthy: Some(false),
+                is_required: Some(true),
             };
             dependencies.insert(text, dependency);
         }

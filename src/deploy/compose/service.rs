@@ -40,10 +40,10 @@ pub(super) struct ServiceEnvFile {
 pub(super) struct Dependency {
     /// The place of the condition, or of the name.
     pub place: Place,
-    /// `condition: service_healthy`.
-    pub must_be_healthy: bool,
-    /// `required`: whether Compose fails if it is not defined.
-    pub is_required: bool,
+    /// Whether `condition` is `service_healthy`; `None` if it is not given.
+    pub must_be_healthy: Option<bool>,
+    /// `required`: whether Compose fails if it is not defined; `None` if it is not given.
+    pub is_required: Option<bool>,
 }
 
 /// `test` of a health check.
@@ -167,8 +167,15 @@ impl Service {
             }
         }
         if let Some(change) = &layer.dependencies {
-            let dependencies = changed(change, || self.dependencies.clear()).cloned();
-            self.dependencies.extend(dependencies.unwrap_or_default());
+            for (name, new) in changed(change, || self.dependencies.clear()).into_iter().flatten() {
+                let known = self.dependencies.entry(name.clone()).or_insert_with(|| new.clone());
+                // The place is that of the condition.
+                if new.must_be_healthy.is_some() {
+                    known.place = new.place.clone();
+                }
+                known.must_be_healthy = new.must_be_healthy.or(known.must_be_healthy);
+                known.is_required = new.is_required.or(known.is_required);
+            }
         }
         if let Some(change) = &layer.health_check {
             let mut known = self.health_check;
@@ -197,7 +204,7 @@ fn replace<T: Clone>(value: &mut Option<T>, change: Option<&Change<T>>) {
 }
 
 /// Returns the new value, after clearing the earlier one if it is replaced.
-fn changed<'a, T>(change: &'a Change<T>, clear: impl FnOnce()) -> Option<&'a T> {
+fn changed<T>(change: &Change<T>, clear: impl FnOnce()) -> Option<&T> {
     match change {
         Change::Merge(new) => Some(new),
         Change::Replace(new) => {

@@ -63,8 +63,6 @@ pub(super) enum TemplateReason {
     Unterminated,
     /// No name after `${`, or something other than an operator after the name.
     Malformed,
-    /// A dollar sign before something else than a name.
-    LoneDollar,
     /// Too many defaults within defaults.
     TooDeep,
     /// The value is too large.
@@ -79,7 +77,6 @@ impl TemplateReason {
         match self {
             Self::Unterminated => "`${` is not closed by `}`".to_owned(),
             Self::Malformed => "`${` is not followed by a name and an operator that Compose knows".to_owned(),
-            Self::LoneDollar => "`$` is not followed by a name".to_owned(),
             Self::TooDeep => format!("variables are nested more than {MAX_TEMPLATE_DEPTH} levels deep"),
             Self::TooLarge => {
                 format!("the value has more than {MAX_VALUE_BYTES} bytes after its variables are replaced")
@@ -97,7 +94,6 @@ impl TemplateReason {
             Self::Malformed => {
                 Some("write ${NAME}, ${NAME:-default}, ${NAME:?message} or ${NAME:+text}; write $$ for a dollar sign")
             }
-            Self::LoneDollar => Some("write $$ for a dollar sign"),
             Self::TooDeep | Self::TooLarge | Self::TooMuch => None,
         }
     }
@@ -142,6 +138,13 @@ impl Budget {
 /// Returns `true` for the first byte of a name.
 fn begins_name(byte: u8) -> bool {
     byte == b'_' || byte.is_ascii_alphabetic()
+}
+
+/// Returns `true` for what makes a dollar sign before it a variable. Before anything else, it stands for itself.
+fn begins_variable(rest: &str) -> bool {
+    rest.bytes()
+        .next()
+        .is_some_and(|next| next == b'{' || begins_name(next))
 }
 
 /// Returns the length of the name that a text begins with, in bytes.
@@ -275,7 +278,7 @@ impl Parser<'_> {
             if self.rest().starts_with("$$") {
                 plain.push('$');
                 self.at += "$$".len();
-            } else if next == '$' {
+            } else if next == '$' && begins_variable(&self.rest()["$".len()..]) {
                 if !plain.is_empty() {
                     parts.push(Part::Text(std::mem::take(&mut plain)));
                 }
@@ -301,14 +304,11 @@ impl Parser<'_> {
         let name = self.rest()[..length].to_owned();
         self.at += length;
         if !is_braced {
-            return match length {
-                0 => self.error(TemplateReason::LoneDollar, start, start + "$".len()),
-                _ => Ok(Use {
-                    name,
-                    form: Form::Plain,
-                    span: start..self.at,
-                }),
-            };
+            return Ok(Use {
+                name,
+                form: Form::Plain,
+                span: start..self.at,
+            });
         }
         if self.rest().is_empty() {
             return self.error(TemplateReason::Unterminated, start, self.at);
@@ -399,6 +399,8 @@ mod tests {
             ("${UNSET:-a:-b?c}", "a:-b?c"),
             ("${UNSET:-}", ""),
             ("${UNSET:-{\"a\":1}}", "{\"a\":1}"),
+            ("$ $1 $(SET) $\u{e4} $", "$ $1 $(SET) $\u{e4} $"),
+            ("${UNSET:-$}", "$"),
             // A value is not looked at again.
             ("$DOLLAR", "$SET"),
             ("\u{e4}$SET\u{e4}", "\u{e4}value\u{e4}"),
@@ -443,7 +445,7 @@ mod tests {
 
     #[test]
     fn what_compose_refuses_is_refused_at_its_place() {
-        use TemplateReason::{LoneDollar, Malformed, Unterminated};
+        use TemplateReason::{Malformed, Unterminated};
         for (written, reason, span) in [
             ("a ${SET", Unterminated, 2..7),
             ("${SET:-x", Unterminated, 0..8),
@@ -455,9 +457,6 @@ mod tests {
             ("${A:}", Malformed, 0..3),
             ("${A=b}", Malformed, 0..3),
             ("${A b}", Malformed, 0..3),
-            ("$", LoneDollar, 0..1),
-            ("x$1", LoneDollar, 1..2),
-            ("$\u{e4}", LoneDollar, 0..1),
         ] {
             assert_eq!(expand(written), Err(TemplateError { reason, span }), "{written}");
         }

@@ -45,7 +45,7 @@ impl Variables {
     /// Returns [`EnvFileError`] for a line that Compose refuses, and for values that are too large.
     pub fn with_file(mut self, path: PathBuf, text: &str) -> Result<Self, EnvFileError> {
         let known = |name: &str| self.get(name);
-        let entries = read_env_file(&path, text, EnvFormat::Compose, &known, &Budget::default())?;
+        let entries = read_env_file(&path, text, EnvFormat::Compose, &known, &|_| None, &Budget::default())?;
         for entry in entries {
             for name in entry.unset {
                 self.unset.push((path.clone(), entry.line, name));

@@ -219,6 +219,45 @@ fn members_inherit_what_their_base_requires_and_have_their_own_policies() {
 }
 
 #[test]
+fn the_config_of_a_base_image_counts_and_no_layer_of_it_is_read() {
+    let sandbox = Sandbox::new();
+    sandbox.write("file", "x");
+    sandbox.write(
+        "base/ocitect.toml",
+        "format = 1\n[image]\nplatforms = [\"linux/amd64\"]\nmedia-types = \"docker\"\n[[layers]]\nname = \"app\"\nfiles = [{ from = \
+         \"../file\", to = \"/app/file\" }]\n[config]\nenv = { MODE = \"fast\" }\nrequired-env = [\"MODE\", \"TOKEN\"]\n\
+         healthcheck = { test = [\"CMD\", \"/app/file\"] }\n[check]\nallow = [\"*:/**\"]\n",
+    );
+    sandbox.ok(&["build", "base", "-o", "oci:layout"]);
+    let spec = "[image]\nname = \"ghcr.io/ws/api\"\ntags = [\"1.0\"]\nbase = \"oci:layout\"\nplatforms = [\"linux/amd64\"]\n\
+                media-types = \"docker\"\n[config]\n";
+    sandbox.spec(&format!("{spec}env = {{ MODE = \"${{base.MODE}}er\" }}\n"));
+    for layer in crate::support::files_below(&sandbox.path("layout/blobs")) {
+        let is_layer = !std::fs::read(&layer).unwrap().starts_with(b"{");
+        if is_layer {
+            std::fs::remove_file(layer).unwrap();
+        }
+    }
+    let waiting =
+        format!("{COMPOSE}  web:\n    image: redis\n    depends_on: {{ api: {{ condition: service_healthy }} }}\n");
+    sandbox.write("compose.yaml", &waiting);
+    let found = || {
+        let mut command = with_shell(&sandbox, &[&CHECK[..], &["--json", "--offline"]].concat(), &[]);
+        command.env("OCITECT_CACHE_DIR", sandbox.path("other-cache"));
+        let report: Value = serde_json::from_str(&Outcome::of(command).expect(3).stdout).unwrap();
+        let codes = report["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|finding| finding["code"].clone());
+        codes.collect::<Vec<_>>()
+    };
+    assert_eq!(found(), ["missing-variable"]);
+    sandbox.spec(&format!("{spec}healthcheck = false\nenv = {{ MODE = false }}\n"));
+    assert_eq!(found(), ["missing-variable", "missing-variable", "no-health-check"]);
+}
+
+#[test]
 fn a_check_without_a_members_image_fails_and_names_what_there_is() {
     let sandbox = prepared("services:\n  db:\n    image: postgres:16\n  cache:\n    image: redis\n");
     let words = [

@@ -58,6 +58,34 @@ fn later_files_override_earlier_ones() {
 }
 
 #[test]
+fn dependencies_are_merged_by_what_they_say() {
+    let text = |depends_on: &str| format!("services:\n  web:\n    image: redis\n    depends_on: {depends_on}\n");
+    let found = |later: &str| {
+        let first = text("{ api: { condition: service_healthy }, no: { condition: service_started } }");
+        let api = "  api:\n    image: redis\n    healthcheck: { disable: true }\n";
+        let input = Input::new(&format!("{first}{api}")).file("ws/later.yaml", &text(later));
+        let codes = input
+            .report()
+            .1
+            .findings
+            .into_iter()
+            .map(|finding| finding.code.to_string());
+        codes.collect::<Vec<_>>()
+    };
+    assert_eq!(found("[]"), ["no-health-check", "dependency-missing"]);
+    assert_eq!(found("{ no: { required: false } }"), ["no-health-check"]);
+    assert_eq!(
+        found("{ api: { required: true } }"),
+        ["no-health-check", "dependency-missing"]
+    );
+    assert_eq!(found("[api]"), ["dependency-missing"]);
+    assert_eq!(
+        found("{ api: { condition: service_completed_successfully } }"),
+        ["dependency-missing"]
+    );
+}
+
+#[test]
 fn variables_are_replaced_in_each_file() {
     let input = Input::api("environment:\n  LEVEL: ${NO}").file(
         "ws/later.yaml",
@@ -188,10 +216,10 @@ fn malformed_files_are_refused_at_their_place() {
             "ws/compose.yaml:1:30: Compose refuses this value: `${` is not closed by `}`",
         ),
         (
-            "services: { a: { command: 'a $(b)' } }\n",
-            "ws/compose.yaml:1:30: Compose refuses this value: `$` is not followed by a name",
+            "services: { a: { command: 'a ${(b)}' } }\n",
+            "ws/compose.yaml:1:30: Compose refuses this value: `${` is not followed by a name",
         ),
-        ("services: { a: { command: 'x $' } }\nname: ${}\n", "(and 1 more)"),
+        ("services: { a: { command: 'x ${}' } }\nname: ${}\n", "(and 1 more)"),
     ] {
         let error = Input::new(text).error();
         assert!(error.contains(expected), "{text:?}: {error}");

@@ -59,7 +59,7 @@ fn variables_come_from_the_shell_and_then_from_the_env_file() {
     assert_eq!(input().env("API=x").findings(), [""; 0]);
     assert_eq!(input().shell("API", "x").findings(), [""; 0]);
     let empty = requires("ws/compose.yaml:5:14", "which is set to an empty string");
-    assert_eq!(input().env("API=").findings(), [empty.clone()]);
+    assert_eq!(input().env("API=").findings(), std::slice::from_ref(&empty));
     assert_eq!(input().env("API=x").shell("API", "").findings(), [empty]);
     let of_shell = || Input::api("environment: [TOKEN]");
     assert_eq!(of_shell().shell("TOKEN", "x").findings(), [""; 0]);
@@ -97,6 +97,14 @@ fn env_files_are_below_environment_and_later_ones_come_first() {
     assert_eq!(raw("env_file: [{ path: r.env, format: raw }]").findings(), [""; 0]);
     let state = "which is set to an empty string: NO is not set";
     assert_eq!(raw("env_file: r.env").findings(), [requires("ws/r.env:1", state)]);
+    let two = input("env_file: [a.env, c.env]").text("c.env", Some("TOKEN=$TOKEN$NO"));
+    assert_eq!(
+        two.findings().len(),
+        1,
+        "variables of earlier files are known: {:?}",
+        two.findings()
+    );
+    assert!(two.findings()[0].contains("variable NO is not set, and is part of TOKEN"));
     // A value may use the service's own variables.
     let own = Input::api("env_file: c.env\nenvironment: { OWN: x }").text("c.env", Some("TOKEN=<$OWN>"));
     assert_eq!(own.findings(), [""; 0]);
