@@ -1,5 +1,6 @@
 //! The rules on whole compose files.
 
+mod arbitrary;
 mod files;
 mod rules;
 
