@@ -300,6 +300,23 @@ mod tests {
     }
 
     #[test]
+    fn an_allow_for_a_deployment_is_not_unused_and_matches_what_is_about_no_path() {
+        assert_eq!(verdict(&["unset-interpolation:/"], &[], &[]), [""; 0]);
+        let allow = ["missing-variable:/", "secret:/app/**"].map(|text| {
+            let (code, path) = text.split_once(':').unwrap();
+            (code.to_owned(), path.to_owned())
+        });
+        let policy = Policy::new(&allow, &["unset-interpolation".to_owned()]).unwrap();
+        for (code, expected) in [
+            (Code::MissingVariable, None),
+            (Code::Secret, Some(Severity::Warning)),
+            (Code::UnsetInterpolation, Some(Severity::Error)),
+        ] {
+            assert_eq!(policy.apply(code, code.severity()), expected, "{code}");
+        }
+    }
+
+    #[test]
     fn codes_and_patterns_that_mean_nothing_are_refused() {
         let error = Policy::new(&[("secrets".to_owned(), "/**".to_owned())], &[]).unwrap_err();
         assert_eq!(

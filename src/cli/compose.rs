@@ -15,8 +15,8 @@ use super::{findings, progress, render};
 use crate::build::{BuildOptions, Member, OutputRequest, PlannedConfig, plan_configs};
 use crate::check::{Severity, required_variables};
 use crate::deploy::compose::{
-    EnvTexts, MAX_COMPOSE_BYTES, MAX_ENV_FILE_BYTES, MemberName, MemberPlatform, ServiceFinding, Stack, StackMember,
-    StackReport, Variables,
+    CheckedService, EnvTexts, MAX_COMPOSE_BYTES, MAX_ENV_FILE_BYTES, MemberName, MemberPlatform, ServiceFinding, Stack,
+    StackMember, StackReport, Variables,
 };
 use crate::environment::Environment;
 use crate::events::Observer;
@@ -268,6 +268,14 @@ fn with_policies(report: StackReport, configs: &[Vec<PlannedConfig>]) -> (StackR
     (StackReport { findings, ..report }, allowed_count)
 }
 
+/// How many findings there are.
+struct Counts {
+    errors: usize,
+    warnings: usize,
+    allowed: usize,
+}
+
+/// Prints what was found and what was checked. `ids` are the IDs of the members.
 fn print_report(
     stack: &Stack,
     report: &StackReport,
@@ -277,63 +285,67 @@ fn print_report(
 ) -> Done {
     let is_error = |finding: &&ServiceFinding| finding.severity == Severity::Error;
     let error_count = report.findings.iter().filter(is_error).count();
-    let warning_count = report.findings.len() - error_count;
-    let id_of = |member: Option<usize>| member.and_then(|index| ids[index]);
+    let counts = Counts {
+        errors: error_count,
+        warnings: report.findings.len() - error_count,
+        allowed: allowed_count,
+    };
     if as_json {
-        let finding = |finding: &ServiceFinding| finding.to_json(id_of(finding.member));
-        let services: Vec<Value> = report
-            .checked
-            .iter()
-            .map(|checked| {
-                json!({
-                    "service": checked.service,
-                    "image": checked.image,
-                    "member": id_of(Some(checked.member)),
-                    "required": checked.required_count,
-                })
-            })
-            .collect();
-        print_json(&json!({
-            "version": JSON_VERSION,
-            "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
-            "errors": error_count,
-            "warnings": warning_count,
-            "allowed": allowed_count,
-            "services": services,
-            "notes": report.notes,
-        }))?;
-        return findings::refuse_errors(error_count);
+        print_json(&report_json(report, &counts, ids))?;
+    } else {
+        print(report_text(stack, report, &counts).as_bytes())?;
     }
+    findings::refuse_errors(error_count)
+}
+
+fn report_json(report: &StackReport, counts: &Counts, ids: &[Option<&str>]) -> Value {
+    let finding = |finding: &ServiceFinding| finding.to_json(finding.member.and_then(|index| ids[index]));
+    let service = |checked: &CheckedService| {
+        json!({
+            "service": checked.service,
+            "image": checked.image,
+            "member": ids[checked.member],
+            "required": checked.required_count,
+        })
+    };
+    json!({
+        "version": JSON_VERSION,
+        "findings": report.findings.iter().map(finding).collect::<Vec<_>>(),
+        "errors": counts.errors,
+        "warnings": counts.warnings,
+        "allowed": counts.allowed,
+        "services": report.checked.iter().map(service).collect::<Vec<_>>(),
+        "notes": report.notes,
+    })
+}
+
+fn report_text(stack: &Stack, report: &StackReport, counts: &Counts) -> String {
     let color = render::color_on_stdout();
     let is_shown_in_full = report.findings.len() <= MAX_SHOWN_IN_FULL;
+    let mut text = String::new();
     for finding in &report.findings {
-        let shown = if is_shown_in_full {
-            format!("{}\n", stack.render(finding, color))
+        if is_shown_in_full {
+            text.push_str(&format!("{}\n\n", stack.render(finding, color)));
         } else {
-            one_line(finding, color)
-        };
-        print(format!("{shown}\n").as_bytes())?;
+            text.push_str(&format!("{}\n", one_line(finding, color)));
+        }
     }
     for checked in &report.checked {
+        let service = escape(checked.service.as_bytes());
         let image = escape(checked.image.as_bytes());
         let count = match checked.required_count {
             0 => "no required variable".to_owned(),
             1 => "1 required variable".to_owned(),
             count => format!("{count} required variables"),
         };
-        print(
-            format!(
-                "checked service {}: {image}, {count}\n",
-                escape(checked.service.as_bytes())
-            )
-            .as_bytes(),
-        )?;
+        text.push_str(&format!("checked service {service}: {image}, {count}\n"));
     }
     for note in &report.notes {
-        print(format!("note: {note}\n").as_bytes())?;
+        text.push_str(&format!("note: {note}\n"));
     }
-    print(format!("{}\n", findings::summary(error_count, warning_count, allowed_count)).as_bytes())?;
-    findings::refuse_errors(error_count)
+    let summary = findings::summary(counts.errors, counts.warnings, counts.allowed);
+    text.push_str(&format!("{summary}\n"));
+    text
 }
 
 fn one_line(finding: &ServiceFinding, color: bool) -> String {

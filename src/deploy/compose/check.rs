@@ -9,6 +9,7 @@ use super::finding::{Running, ServiceFinding};
 use super::health;
 use super::members::{ImageOf, MemberName, MemberPlatform, image_of};
 use super::required::{self, Fed};
+use super::service::Text;
 use super::stack::Stack;
 use super::subject::{CheckedService, Context, StackMember, StackReport, Subject};
 use super::unset;
@@ -118,15 +119,7 @@ fn find_member<'a>(
                     }
                 ));
             }
-            let platforms = platforms_of(subject, index, context, report);
-            let required: BTreeSet<&String> = platforms.iter().flat_map(|platform| &platform.required).collect();
-            report.checked.push(CheckedService {
-                service: subject.name.to_owned(),
-                image: image.text.clone(),
-                member: index,
-                required_count: required.len(),
-            });
-            return Some((index, platforms));
+            return Some((index, checked_platforms(subject, image, index, context, report)));
         }
         ImageOf::Near(index) => {
             let known = &names[index].repository;
@@ -149,21 +142,48 @@ fn find_member<'a>(
         ImageOf::Foreign => report.notes.push(format!(
             "service {service} runs {shown}, which is no member's image: what it requires is not known"
         )),
-        ImageOf::Malformed => {
-            let message = format!("\"{shown}\" is not an image reference");
-            let help = match &image.unset[..] {
-                [] => "write NAME:TAG, such as ghcr.io/me/app:1.0".to_owned(),
-                unset => format!("set {} {}", unset.join(", "), context.variable_places()),
-            };
-            let mut finding = subject.finding(Code::UnsetInterpolation, place(), message, help);
-            if image.unset.is_empty() {
-                finding.code = Code::ImageNotInWorkspace;
-            }
-            finding.severity = Severity::Error;
-            report.findings.push(finding);
-        }
+        ImageOf::Malformed => report.findings.push(malformed_image(subject, image, context)),
     }
     None
+}
+
+/// Returns the finding on an image that is no reference, probably because a variable is not set.
+fn malformed_image(subject: &Subject<'_>, image: &Text, context: Context<'_>) -> ServiceFinding {
+    let (code, help) = match &image.unset[..] {
+        [] => (
+            Code::ImageNotInWorkspace,
+            "write NAME:TAG, such as ghcr.io/me/app:1.0".to_owned(),
+        ),
+        unset => (
+            Code::UnsetInterpolation,
+            format!("set {} {}", unset.join(", "), context.variable_places()),
+        ),
+    };
+    let message = format!("\"{}\" is not an image reference", escape(image.text.as_bytes()));
+    let place = context.in_compose(&image.place);
+    ServiceFinding {
+        severity: Severity::Error,
+        ..subject.finding(code, place, message, help)
+    }
+}
+
+/// Returns the platforms that are checked, and notes the service.
+fn checked_platforms<'a>(
+    subject: &Subject<'_>,
+    image: &Text,
+    index: usize,
+    context: Context<'a>,
+    report: &mut StackReport,
+) -> Vec<&'a MemberPlatform> {
+    let platforms = platforms_of(subject, index, context, report);
+    let required: BTreeSet<&String> = platforms.iter().flat_map(|platform| &platform.required).collect();
+    report.checked.push(CheckedService {
+        service: subject.name.to_owned(),
+        image: image.text.clone(),
+        member: index,
+        required_count: required.len(),
+    });
+    platforms
 }
 
 /// Returns the member's platforms that a service may run on: that of `platform`, else all.

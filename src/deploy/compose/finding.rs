@@ -12,7 +12,7 @@ use crate::model::code::{Code, Severity};
 use crate::model::{Platform, escape, escape_path};
 
 /// Something that is wrong with a service, or with the files as a whole. Every text is escaped and holds no value of a
-/// variable.
+/// variable, except in names of images and paths of env files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceFinding {
     /// How bad it is; `deny` makes a warning an error.

@@ -41,8 +41,9 @@ enum Form {
     Plain,
     /// `${NAME:-text}`, `${NAME-text}`: a default.
     Default { or_empty: bool, text: Template },
-    /// `${NAME:?text}`, `${NAME?text}`: Compose fails with this message.
-    Required { or_empty: bool, message: Template },
+    /// `${NAME:?text}`, `${NAME?text}`: Compose fails with this message. It is kept as written, since the values of
+    /// variables in it may be secrets.
+    Required { or_empty: bool, message: String },
     /// `${NAME:+text}`, `${NAME+text}`: an empty string; the text stands for a variable that is set.
     Alternative { or_empty: bool, text: Template },
 }
@@ -117,7 +118,7 @@ pub(super) struct Refused {
     pub name: String,
     /// `true` if it is set to an empty string.
     pub is_empty: bool,
-    /// The message that Compose prints.
+    /// The message, as written.
     pub message: String,
     /// Its place in the text, in bytes.
     pub span: Range<usize>,
@@ -235,12 +236,10 @@ impl Use {
             Form::Required { or_empty, message } => match counts_as_set(*or_empty) {
                 Some(value) => expansion.add(value, &self.span, budget),
                 None => {
-                    let mut said = Expansion::default();
-                    message.expand_into(lookup, budget, &mut said)?;
                     expansion.refused.push(Refused {
                         name: self.name.clone(),
                         is_empty: value.is_some(),
-                        message: said.text,
+                        message: message.clone(),
                         span: self.span.clone(),
                     });
                     Ok(())
@@ -343,12 +342,13 @@ impl Parser<'_> {
         if depth == MAX_TEMPLATE_DEPTH {
             return self.error(TemplateReason::TooDeep, start, self.at);
         }
+        let text_start = self.at;
         let text = self.template(depth + 1)?;
         Ok(match operator {
             '-' => Form::Default { or_empty, text },
             '?' => Form::Required {
                 or_empty,
-                message: text,
+                message: self.text[text_start..self.at].to_owned(),
             },
             _ => Form::Alternative { or_empty, text },
         })
@@ -430,7 +430,7 @@ mod tests {
         for (written, name, is_empty, message) in [
             ("${NO:?set NO}", "NO", false, "set NO"),
             ("${NO?}", "NO", false, ""),
-            ("${EMPTY:?for $SET}", "EMPTY", true, "for value"),
+            ("${EMPTY:?for $SET}", "EMPTY", true, "for $SET"),
         ] {
             let refused = expand(written).unwrap().refused;
             let expected = Refused {

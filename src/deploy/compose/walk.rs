@@ -33,7 +33,7 @@ pub(super) struct UnsetUse {
 pub(super) struct Refusal {
     /// `true` if the variable is set to an empty string.
     pub is_empty: bool,
-    /// The message that Compose prints.
+    /// The message, as written.
     pub message: String,
 }
 

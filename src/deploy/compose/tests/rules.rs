@@ -359,7 +359,7 @@ fn selected_services_are_checked_with_what_they_depend_on() {
 #[test]
 fn no_value_of_a_variable_is_shown() {
     let mut input = Input::api(
-        "environment:\n  TOKEN: a${SECRET}b${NO}\n  OTHER: ${NO}${SECRET}\nenv_file: a.env\ncommand: ${SECRET:+${X:?no ${NO}}}",
+        "environment:\n  TOKEN: a${SECRET}b${NO}\n  OTHER: ${NO}${SECRET}\nenv_file: a.env\ncommand: ${SECRET:+${X:?no ${SECRET}${NO}}}",
     )
     .shell("SECRET", "hunter2")
     .env("Y=hunter2$NO")
