@@ -13,6 +13,7 @@ mod changes;
 mod checked;
 mod checking;
 mod compose;
+mod configs;
 mod contents;
 mod digests;
 mod documents;
@@ -56,6 +57,7 @@ pub(crate) use compose::{Composed, compose};
 pub(crate) use images::open_image;
 
 pub use changes::{ImageChange, PackageChanges, PinChange};
+pub use configs::{PlannedConfig, plan_configs};
 pub use digests::{ImageDigests, image_digests};
 pub use error::BuildError;
 pub use failures::{Unbuilt, all};

@@ -53,6 +53,15 @@ impl Subject {
         }))
     }
 
+    /// Loads the spec at `path`, or all members of the workspace that it is the root of or belongs to.
+    pub fn load_whole(path: &Path, inputs: &Inputs) -> Result<Self, Failure> {
+        let all = SelectionArguments::default();
+        match find(path)? {
+            Found::Member { root, .. } => Self::load(root.path(), &all, inputs),
+            Found::Workspace(_) | Found::Alone => Self::load(path, &all, inputs),
+        }
+    }
+
     /// Returns the part of the members that `--shard` selects.
     pub fn in_shard(self, path: &Path, arguments: ShardArguments) -> Result<Self, Failure> {
         let Some(shard) = arguments.shard else {

@@ -10,6 +10,7 @@ mod cache;
 mod changed;
 mod check;
 mod choices;
+mod compose;
 mod copy;
 mod destination;
 mod earlier;

@@ -3,6 +3,8 @@
 //! This module is pure: the caller reads and writes the files. It must never change a byte that it was not asked to
 //! change, or let a file decide how much memory or time it takes.
 
+pub mod compose;
 pub mod pin;
 pub mod problem;
+pub mod source;
 pub mod yaml;
