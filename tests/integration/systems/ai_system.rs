@@ -7,17 +7,16 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
-use crate::support::{part, tool};
+use crate::support::tool;
 use crate::systems::container::{Container, Image};
 use crate::systems::stack::{Push, Stack};
 use crate::systems::system::System;
-use crate::systems::whole::assert_whole;
 
 const PLATFORMS: [&str; 2] = ["linux/amd64", "linux/arm64"];
 
 /// An image of the system, and what its config must have.
-struct Agent {
-    name: &'static str,
+pub struct Agent {
+    pub name: &'static str,
     port: &'static str,
     /// Its volumes besides that for logs.
     volumes: &'static [&'static str],
@@ -37,7 +36,7 @@ const fn agent(name: &'static str, port: &'static str, volumes: &'static [&'stat
 const DATA: &str = "/var/lib/ai/data";
 const MODELS: &str = "/var/lib/ai/models";
 
-const AGENTS: [Agent; 9] = [
+pub const AGENTS: [Agent; 9] = [
     agent("coder", "7003", &[MODELS]),
     Agent {
         needs_zmq: false,
@@ -62,7 +61,7 @@ pub fn needing_zmq() -> Vec<&'static str> {
 }
 
 /// Builds the system once, into the layout `image` and the registry.
-fn published() -> &'static (Stack, Push) {
+pub fn published() -> &'static (Stack, Push) {
     static PUBLISHED: OnceLock<(Stack, Push)> = OnceLock::new();
     PUBLISHED.get_or_init(|| {
         let stack = Stack::new(System::ai_system(), "systems/ai");
@@ -334,75 +333,4 @@ fn bases_are_pushed_before_what_is_built_on_them_and_all_tags_come_last() {
     let tagged = push.tagged();
     assert_eq!(tagged.len(), AGENTS.len() + 1, "{tagged:?}");
     assert_eq!(tagged[0], "base");
-}
-
-/// Images that podman built, and those of a build, in one registry and in one layout; and archives, for machines without
-/// a registry.
-#[test]
-fn images_of_podman_and_of_a_build_are_side_by_side_and_move_by_layout_and_by_archive() {
-    let (stack, push) = published();
-    let sandbox = &stack.system.sandbox;
-    let registry = part("REGISTRY_OPEN");
-    let second = format!("{}/systems/moved", part("REGISTRY_SECOND"));
-
-    // An image that podman made, on the same base: its parent is in the registry, as a build pushed it.
-    let base = Image::pull(stack.in_registry("base"), "linux/amd64");
-    let by_podman = format!("{registry}/systems/ai/by-podman:dev");
-    base.commit(&by_podman);
-    tool("podman", &["push", "-q", "--tls-verify=false", &by_podman]);
-    let copied = sandbox
-        .ok(&["copy", &by_podman, &format!("oci:mixed:{by_podman}")])
-        .digest();
-    let name = stack.name("planner");
-    for image in ["planner", "memory"] {
-        let name = stack.name(image);
-        sandbox.ok(&["copy", &format!("oci:image:{name}"), &format!("oci:mixed:{name}")]);
-    }
-    let mixed = sandbox.layout("mixed");
-    assert_eq!(mixed.index()["manifests"].as_array().unwrap().len(), 3);
-    assert_whole(&mixed);
-
-    // Both kinds, from the layout to a registry that had neither.
-    for (source, image, digest) in [
-        (&by_podman, "by-podman", &copied),
-        (&name, "planner", &push.digests()["planner"]),
-    ] {
-        let target = format!("{second}/{image}:dev");
-        let moved = sandbox.ok(&["copy", &format!("oci:mixed:{source}"), &target]).digest();
-        assert_eq!(moved, *digest, "{image}");
-        let source = format!("docker://{target}");
-        let found = tool(
-            "skopeo",
-            &["inspect", "--format={{.Digest}}", "--tls-verify=false", &source],
-        );
-        assert_eq!(found.trim(), digest, "{image}");
-    }
-
-    // One archive for each image, loaded by podman.
-    for agent in &AGENTS {
-        let name = stack.name(agent.name);
-        let archive = sandbox.path(format!("{}.tar", agent.name));
-        let source = format!("oci:image:{name}");
-        let target = format!("oci-archive:{}", archive.display());
-        sandbox.ok(&["copy", &source, &target]);
-        let loaded = tool("podman", &["load", "-q", "-i", archive.to_str().unwrap()]);
-        assert_eq!(loaded.trim(), format!("Loaded image: {name}"));
-        fs::remove_file(archive).unwrap();
-        let said = Image::loaded(name).run(
-            "/opt/ai",
-            &["/usr/bin/python3", "-c", "import ai_system.http; print('ok')"],
-        );
-        assert_eq!(said, "ok\n", "{}", agent.name);
-    }
-}
-
-#[test]
-fn an_archive_that_podman_would_refuse_is_refused_first() {
-    let system = System::ai_system();
-    for output in ["oci-archive:all.tar", "docker-archive:all.tar"] {
-        let refused = system.run("build", &["-o", output]).expect(2);
-        assert!(refused.stderr.contains("archive"), "{}", refused.stderr);
-        assert_eq!(refused.stdout, "");
-        assert!(!system.sandbox.path("all.tar").exists());
-    }
 }

@@ -24,10 +24,10 @@ fn the_right_systems_have_no_error_and_no_warning() {
         let given = system.path(".env").display().to_string();
         system.write(".env", "DATABASE_URL=x\nAPI_TOKEN=x\nSERVERS=x\n");
         let checked = system.run("check", &["--env-file", &given]).expect(0).stdout;
-        let verdicts = checked.lines().filter(|line| line.ends_with(" warnings"));
+        let verdicts = checked.lines().filter(|line| line.contains(" errors, "));
         assert!(verdicts.clone().count() > 9, "{checked}");
         for verdict in verdicts {
-            assert_eq!(verdict, "0 errors, 0 warnings", "{checked}");
+            assert!(verdict.starts_with("0 errors, 0 warnings"), "{checked}");
         }
     }
 }
@@ -80,12 +80,9 @@ fn a_library_that_libzmq_needs_is_missing() {
     }
     let refused = stack.refused(&["missing-library"]);
     assert!(refused.stderr.contains("needs libsodium.so.23"), "{}", refused.stderr);
-    // It is the base's own library that lacks it.
-    assert!(
-        findings(&refused).iter().any(|found| found.member == "base"),
-        "{}",
-        refused.stderr
-    );
+    // The base has the library that needs it, and starts nothing that loads it.
+    let members: Vec<&str> = findings(&refused).iter().map(|found| found.member).collect();
+    assert_eq!(members, needing_zmq());
     assert!(!refused.stderr.contains("]: linux/amd64"), "{}", refused.stderr);
 }
 
@@ -118,7 +115,7 @@ fn a_glibc_binary_on_a_musl_base() {
     for word in ["linux/amd64 /usr/local/bin/backend: ", "glibc", "musl"] {
         assert!(found[0].text.contains(word), "{}", refused.stderr);
     }
-    assert!(found[0].help.contains("CGO_ENABLED=0"), "{}", refused.stderr);
+    assert!(found[0].help.contains("link it statically"), "{}", refused.stderr);
 }
 
 #[test]
@@ -245,20 +242,16 @@ fn a_base_changes_and_all_of_its_dependents_with_it() {
         }
     }
 
-    // One dependent alone is on the new base too.
+    // One dependent alone is on the changed base too: only the last layer of the base is another one.
     stack.system.edit(
         "base/ai_system/__init__.py",
         "What the agents share",
         "All that the agents share",
     );
     build(&["-p", "planner"]);
-    let newest = build(&[]);
-    assert!(
-        newest.iter().zip(&after).all(|(newest, after)| newest.1 != after.1),
-        "{newest:?}"
-    );
-    let selected = layers("planner");
-    for (own, base) in selected.iter().zip(layers("base")) {
-        assert_eq!(own[..base.len()], base[..]);
+    for (own, base) in layers("planner").iter().zip(&new) {
+        let last = base.len() - 1;
+        assert_eq!(own[..last], base[..last]);
+        assert_ne!(own[last], base[last]);
     }
 }
