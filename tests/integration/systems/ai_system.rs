@@ -64,7 +64,7 @@ pub fn needing_zmq() -> Vec<&'static str> {
 pub fn published() -> &'static (Stack, Push) {
     static PUBLISHED: OnceLock<(Stack, Push)> = OnceLock::new();
     PUBLISHED.get_or_init(|| {
-        let stack = Stack::new(System::ai_system(), "systems/ai");
+        let stack = Stack::new(System::ai_system(), "ai");
         let push = stack.push(&["-o", "oci:image"]);
         (stack, push)
     })

@@ -22,7 +22,7 @@ fn images_of_podman_and_of_a_build_are_side_by_side_and_move_by_layout_and_by_ar
 
     // An image that podman made, on the same base: its parent is in the registry, as a build pushed it.
     let base = Image::pull(stack.in_registry("base"), "linux/amd64");
-    let by_podman = format!("{registry}/systems/ai/by-podman:dev");
+    let by_podman = format!("{registry}/systems/by-podman:dev");
     base.commit(&by_podman);
     tool("podman", &["push", "-q", "--tls-verify=false", &by_podman]);
     let copied = sandbox
@@ -85,7 +85,7 @@ fn an_archive_that_podman_would_refuse_is_refused_first() {
 /// skopeo and umoci read layouts with OCI's media types alone, so the images have these here.
 #[test]
 fn a_second_run_after_one_agent_changed_leaves_the_layout_whole() {
-    let stack = Stack::new(System::ai_system(), "systems/rerun");
+    let stack = Stack::new(System::ai_system(), "rerun");
     stack.system.edit("ocitect.toml", "media-types = \"docker\"\n", "");
     let build = || {
         stack.system.run("build", &["-o", "oci:image"]).expect(0);

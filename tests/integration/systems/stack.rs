@@ -1,6 +1,7 @@
 //! A system of many images: built and pushed together, through a proxy that records every request.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::SystemTime;
 
 use serde_json::Value;
 
@@ -20,15 +21,13 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// Sets the registry of a workspace: below `prefix` in the open registry, behind a proxy.
-    pub fn new(system: System, prefix: &str) -> Self {
+    /// Sets the registry of a workspace: below `name` in the open registry, where nothing is yet, behind a proxy.
+    pub fn new(system: System, name: &str) -> Self {
         let proxy = Proxy::start(part("REGISTRY_OPEN"));
-        let system = system.set("REGISTRY", proxy.image(prefix));
-        Self {
-            system,
-            proxy,
-            prefix: prefix.to_owned(),
-        }
+        let unique = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos();
+        let prefix = format!("systems/{name}/{unique}");
+        let system = system.set("REGISTRY", proxy.image(&prefix));
+        Self { system, proxy, prefix }
     }
 
     /// Builds and pushes with these arguments, which must succeed.

@@ -10,12 +10,12 @@ use crate::systems::system::System;
 
 /// Returns the workspace of agents, which would be pushed below `name`.
 fn ai_system(name: &str) -> Stack {
-    Stack::new(System::ai_system(), &format!("systems/refused/{name}"))
+    Stack::new(System::ai_system(), &format!("refused/{name}"))
 }
 
 /// Returns the workspace of servers, which would be pushed below `name`.
 fn workstation(name: &str) -> Stack {
-    Stack::new(System::workstation(), &format!("systems/refused/{name}"))
+    Stack::new(System::workstation(), &format!("refused/{name}"))
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn curl_in_a_health_check_and_not_in_the_image() {
     // A base of the workspace that has no curl: each image on it, with the spec in which to add it.
     let stack = Stack::new(
         System::workstation().set("NODE", format!("oci:{}", part("REAL_PYTHON"))),
-        "systems/refused/no-curl",
+        "refused/no-curl",
     );
     stack
         .system

@@ -23,7 +23,7 @@ const SERVERS: [&str; 20] = [
 fn published() -> &'static (Stack, Push) {
     static PUBLISHED: OnceLock<(Stack, Push)> = OnceLock::new();
     PUBLISHED.get_or_init(|| {
-        let stack = Stack::new(System::workstation(), "systems/workstation");
+        let stack = Stack::new(System::workstation(), "workstation");
         let push = stack.push(&["-o", "oci:image"]);
         (stack, push)
     })
