@@ -280,7 +280,7 @@ impl Subject {
     }
 
     /// Returns the help for something that the base image does not contain. A base of the same run is named by its spec.
-    pub(super) fn from_base(&self, what: &str) -> String {
+    pub(super) fn base_help(&self, what: &str) -> String {
         match &self.base_spec {
             Some(spec) => format!("add {what} to the base in {}", escape(spec.as_os_str().as_bytes())),
             None => format!("use a base image that contains {what}"),

@@ -232,7 +232,7 @@ impl<'a> Setting<'a> {
 
     fn not_on_path(&self, name: &[u8]) -> Failure {
         let shown = escape(name);
-        let in_base = self.subject.from_base(&shown);
+        let in_base = self.subject.base_help(&shown);
         let places = elsewhere(self.subject, name, true);
         let (found, help) = match (&places[..], self.is_healthcheck) {
             ([], true) => (
@@ -243,7 +243,7 @@ impl<'a> Setting<'a> {
                 "nothing".to_owned(),
                 format!(
                     "pack {shown} into a directory on PATH, or {}",
-                    self.subject.from_base("it")
+                    self.subject.base_help("it")
                 ),
             ),
             ([first, ..], _) => (

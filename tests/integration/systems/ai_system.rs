@@ -191,12 +191,25 @@ fn the_compose_file_names_the_images_their_volumes_and_their_configuration() {
     let named: BTreeSet<String> = compose.lines().filter_map(image).collect();
     assert_eq!(named, names);
     for agent in &AGENTS {
-        let (_, service) = compose.split_once(&format!("\n  {}:\n", agent.name)).unwrap();
-        let service = service.split("\n  ").filter(|line| line.starts_with("    - ")).count();
-        assert!(service > 0, "{}", agent.name);
-        let configuration = format!("{0}/{0}.json:/etc/ai/{0}.json:ro", agent.name);
-        let configuration = configuration.replace("supervisor/supervisor.json:", "supervisor.json:");
-        assert!(compose.contains(&configuration), "{configuration}");
+        let name = agent.name;
+        let (_, service) = compose.split_once(&format!("\n  {name}:\n")).unwrap();
+        let lines = service.lines().take_while(|line| line.starts_with("    "));
+        let mounts: BTreeSet<&str> = lines.filter_map(|line| line.strip_prefix("      - ")).collect();
+        let folder = folder(name);
+        let configuration = format!("./{folder}/{name}.json:/etc/ai/{name}.json:ro");
+        assert!(mounts.contains(&*configuration), "{name}: {mounts:?}");
+        let targets = mounts.iter().filter_map(|mount| mount.split(':').nth(1));
+        let targets: BTreeSet<&str> = targets.filter(|path| path.starts_with("/var/")).collect();
+        let volumes: BTreeSet<&str> = agent.volumes.iter().copied().chain(["/var/log/ai"]).collect();
+        assert_eq!(targets, volumes, "{name}");
+    }
+}
+
+/// Returns the directory of an image's spec.
+fn folder(name: &str) -> String {
+    match name {
+        "supervisor" => name.to_owned(),
+        _ => format!("agents/{name}"),
     }
 }
 
@@ -237,11 +250,7 @@ impl Running {
     fn container(&self, stack: &Stack, agent: &Agent) -> Container {
         let name = agent.name;
         let system = &stack.system;
-        let folder = if name == "supervisor" {
-            "supervisor".to_owned()
-        } else {
-            format!("agents/{name}")
-        };
+        let folder = folder(name);
         let text = system.read(&format!("{folder}/{name}.json"));
         let with_ports = AGENTS.iter().fold(text, |text, other| {
             text.replace(other.port, &self.port(other.name).to_string())

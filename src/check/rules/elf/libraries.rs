@@ -258,16 +258,16 @@ fn help(survey: &Survey<'_>, names: &BTreeSet<&[u8]>, places: &[Place]) -> Strin
         .filter_map(|name| debian_package(survey.subject, name))
         .collect();
     let packages: Vec<String> = packages.into_iter().map(str::to_owned).collect();
-    let from_base = |what: &str| survey.subject.from_base(what);
+    let in_base = |what: &str| survey.subject.base_help(what);
     match packages.len() {
         0 => format!(
             "{}, or pack the file into a directory that the loader searches",
-            from_base("it")
+            in_base("it")
         ),
-        1 => format!("{} (Debian package {}), or pack the file", from_base("it"), packages[0]),
+        1 => format!("{} (Debian package {}), or pack the file", in_base("it"), packages[0]),
         _ => format!(
             "{} (Debian packages {}), or pack the files",
-            from_base("them"),
+            in_base("them"),
             enumerated(&packages)
         ),
     }
