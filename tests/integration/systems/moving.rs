@@ -2,6 +2,7 @@
 //! of podman.
 
 use std::fs;
+use std::thread;
 
 use crate::support::{Sandbox, part, tool};
 use crate::systems::ai_system::{AGENTS, published};
@@ -16,7 +17,6 @@ use crate::systems::whole::assert_whole;
 fn images_of_podman_and_of_a_build_are_side_by_side_and_move_by_layout_and_by_archive() {
     let (stack, push) = published();
     let sandbox = Sandbox::new();
-    let image = |name: &str| format!("oci:{}:{name}", stack.layout().directory.display());
     let registry = part("REGISTRY_OPEN");
     let second = format!("{}/systems/moved", part("REGISTRY_SECOND"));
 
@@ -31,7 +31,7 @@ fn images_of_podman_and_of_a_build_are_side_by_side_and_move_by_layout_and_by_ar
     let name = stack.name("planner");
     for agent in ["planner", "memory"] {
         let name = stack.name(agent);
-        sandbox.ok(&["copy", &image(&name), &format!("oci:mixed:{name}")]);
+        sandbox.ok(&["copy", &in_layout(stack, &name), &format!("oci:mixed:{name}")]);
     }
     let mixed = sandbox.layout("mixed");
     assert_eq!(mixed.index()["manifests"].as_array().unwrap().len(), 3);
@@ -54,21 +54,30 @@ fn images_of_podman_and_of_a_build_are_side_by_side_and_move_by_layout_and_by_ar
     }
 
     // One archive for each image, loaded by podman.
-    for agent in &AGENTS {
-        let name = stack.name(agent.name);
-        let archive = sandbox.path(format!("{}.tar", agent.name));
-        let source = image(&name);
-        let target = format!("oci-archive:{}", archive.display());
-        sandbox.ok(&["copy", &source, &target]);
-        let loaded = tool("podman", &["load", "-q", "-i", archive.to_str().unwrap()]);
-        assert_eq!(loaded.trim(), format!("Loaded image: {name}"));
-        fs::remove_file(archive).unwrap();
-        let said = Image::loaded(name).run(
-            "/opt/ai",
-            &["/usr/bin/python3", "-c", "import ai_system.http; print('ok')"],
-        );
-        assert_eq!(said, "ok\n", "{}", agent.name);
-    }
+    thread::scope(|scope| {
+        for agents in AGENTS.chunks(AGENTS.len() / 3) {
+            let sandbox = &sandbox;
+            scope.spawn(move || agents.iter().for_each(|agent| load_archive(stack, sandbox, agent.name)));
+        }
+    });
+}
+
+/// Copies an image of the layout to an archive, loads that in podman, and starts a program of it.
+fn load_archive(stack: &Stack, sandbox: &Sandbox, agent: &str) {
+    let name = stack.name(agent);
+    let archive = sandbox.path(format!("{agent}.tar"));
+    let target = format!("oci-archive:{}", archive.display());
+    sandbox.ok(&["copy", &in_layout(stack, &name), &target]);
+    let loaded = tool("podman", &["load", "-q", "-i", archive.to_str().unwrap()]);
+    assert_eq!(loaded.trim(), format!("Loaded image: {name}"));
+    fs::remove_file(archive).unwrap();
+    let program = ["/usr/bin/python3", "-c", "import ai_system.http; print('ok')"];
+    assert_eq!(Image::loaded(name).run("/opt/ai", &program), "ok\n", "{agent}");
+}
+
+/// Returns what selects an image of the published layout.
+fn in_layout(stack: &Stack, name: &str) -> String {
+    format!("oci:{}:{name}", stack.layout().directory.display())
 }
 
 #[test]
