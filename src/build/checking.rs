@@ -75,6 +75,10 @@ pub(super) fn check_planned(
         follow_files(&mut subject, &planned.plan.layers, opener, options)?;
         let base_config = planned.base.as_ref().map(|base| base.image.config().value());
         subject.base_env = base_config.map(|config| config.env()).unwrap_or_default();
+        subject.base_spec = planned
+            .base
+            .as_ref()
+            .and_then(|base| base.name.spec().map(Path::to_owned));
         findings.extend(check(&subject));
         if counts_files {
             let base_layers = planned.base.as_ref().map_or(0, |base| base.image.layers().count());

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::build::BuildError;
@@ -31,10 +31,20 @@ pub(super) enum ReadName {
         id: String,
         /// Its first full name, if it has a name.
         reference: Option<String>,
+        /// The path of its spec.
+        spec: PathBuf,
     },
 }
 
 impl ReadName {
+    /// Returns the spec of a member.
+    pub fn spec(&self) -> Option<&Path> {
+        match self {
+            Self::Member { spec, .. } => Some(spec),
+            Self::Image(_) => None,
+        }
+    }
+
     /// Returns the full reference of an image in a registry.
     pub fn reference(&self) -> Option<String> {
         match self {

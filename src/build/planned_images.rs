@@ -41,6 +41,7 @@ fn name(member: &Member<'_>, id: &str) -> ReadName {
     ReadName::Member {
         id: id.to_owned(),
         reference: member.reference(),
+        spec: member.spec.path().to_owned(),
     }
 }
 

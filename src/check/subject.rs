@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Bound;
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::javascript::{Script, read_script};
@@ -12,7 +13,9 @@ use super::marks::Marks;
 use super::own_file::{OwnFile, own_file};
 use super::{Code, Evidence, Execution, Finding, Source};
 use crate::elf::ElfFacts;
-use crate::model::{Entry, EntryKind, EntryPath, Family, LayerPlan, OPAQUE_WHITEOUT, Platform, WHITEOUT_PREFIX};
+use crate::model::{
+    Entry, EntryKind, EntryPath, Family, LayerPlan, OPAQUE_WHITEOUT, Platform, WHITEOUT_PREFIX, escape,
+};
 use crate::tree::{Accounts, Facts, Node, NodeKind, ResolveError, View};
 
 /// Returns whether a path on the disk exists. Passed in, since rules are pure.
@@ -33,6 +36,8 @@ pub struct Subject {
     pub shadowed: Vec<Shadowed>,
     /// The environment of the base, in its order; empty if it is not known.
     pub base_env: Vec<(String, String)>,
+    /// The spec of the base, if the base is built in the same run.
+    pub base_spec: Option<PathBuf>,
     base: Arc<Facts>,
     // Shared with the same image for another platform.
     view: Arc<View>,
@@ -84,6 +89,7 @@ impl Subject {
         let view = Arc::new(View::new(base.tree.clone()));
         let shadowed = Vec::new();
         let base_env = Vec::new();
+        let base_spec = None;
         let scripts = Arc::default();
         let sources = Arc::default();
         Self {
@@ -93,6 +99,7 @@ impl Subject {
             mtime_s: None,
             shadowed,
             base_env,
+            base_spec,
             base,
             view,
             own,
@@ -270,6 +277,14 @@ impl Subject {
             .rev()
             .find(|(known, _)| known == name)
             .map(|(_, value)| &**value)
+    }
+
+    /// Returns the help for something that the base image does not contain. A base of the same run is named by its spec.
+    pub(super) fn base_help(&self, what: &str) -> String {
+        match &self.base_spec {
+            Some(spec) => format!("add {what} to the base in {}", escape(spec.as_os_str().as_bytes())),
+            None => format!("use a base image that contains {what}"),
+        }
     }
 
     /// Returns `true` if a file belongs to the base image and your layers do not change it. In an existing image, all

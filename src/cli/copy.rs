@@ -177,11 +177,17 @@ impl Opened {
         Ok(())
     }
 
-    /// Returns the repository of the source, which its copies in layouts keep as their name.
+    /// Returns the repository of the source, which its copies in layouts and archives keep as their name. An image of a
+    /// layout or an archive has one if it is selected by its full name.
     fn repository(&self) -> Option<Repository> {
         match &self.name {
             ImageName::Registry(reference) => Some(reference.repository.clone()),
-            _ => None,
+            ImageName::Layout { selector, .. }
+            | ImageName::OciArchive { selector, .. }
+            | ImageName::DockerArchive { selector, .. } => match selector {
+                Selector::Tag(text) => text.parse().ok().map(|full: Reference| full.repository),
+                _ => None,
+            },
         }
     }
 

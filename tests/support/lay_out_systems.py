@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Lays out a system of `testdata/systems` as its README.md says: its sources, and under dist/ what is built beforehand.
 
-    tests/support/lay_out_systems.py {eliza,agent-runner} OUTPUT
+    tests/support/lay_out_systems.py {eliza,agent-runner,ai-system,workstation} OUTPUT
 
-The parts are those of OCITECT_TEST_ARTIFACTS. Neither pnpm nor pip runs: what they would leave is put together here, so
-that it is there for both processors, and always the same.
+The parts are those of OCITECT_TEST_ARTIFACTS. Neither pnpm nor pip nor dpkg runs: what they would leave is put together
+here, so that it is there for both processors, and always the same.
 """
 
 import json
@@ -108,6 +108,28 @@ def lay_out_agent_runner(output: Path, artifacts: Path):
             (venv / "bin" / name).symlink_to("python")
 
 
+def lay_out_ai_system(output: Path, artifacts: Path):
+    """Debian's packages: the Python ones go into the agents, and the libraries into their base."""
+    shutil.copytree(SYSTEMS / "ai-system", output)
+    for architecture in ARCHITECTURES:
+        for package in sorted((artifacts / "debian" / architecture).iterdir()):
+            layer = "pyzmq" if package.name.startswith("python3-") else "libzmq"
+            shutil.copytree(package, output / "dist" / architecture / layer, symlinks=True, dirs_exist_ok=True)
+
+
+def lay_out_workstation(output: Path, artifacts: Path):
+    """The sources need no compiler: they are what it would write. `.env` is what somebody made of `env.example`."""
+    system = SYSTEMS / "workstation"
+    shutil.copytree(system, output)
+    shutil.copytree(system / "api" / "src", output / "dist" / "api")
+    shutil.copytree(system / "servers", output / "dist" / "servers")
+    for architecture in ARCHITECTURES:
+        (output / "dist" / architecture).mkdir()
+        shutil.copy(artifacts / "backend" / architecture, output / "dist" / architecture / "backend")
+    example = (system / "env.example").read_text()
+    write(output / ".env", example.replace("API_TOKEN=\n", "API_TOKEN=of-the-tests\n"))
+
+
 def read(path: Path) -> dict:
     return json.loads(path.read_text())
 
@@ -124,7 +146,12 @@ def link(path: Path, target: Path):
     path.symlink_to(os.path.relpath(target, path.parent))
 
 
-LAY_OUT = {"eliza": lay_out_eliza, "agent-runner": lay_out_agent_runner}
+LAY_OUT = {
+    "eliza": lay_out_eliza,
+    "agent-runner": lay_out_agent_runner,
+    "ai-system": lay_out_ai_system,
+    "workstation": lay_out_workstation,
+}
 
 if __name__ == "__main__":
     if len(sys.argv) != 3 or sys.argv[1] not in LAY_OUT:

@@ -32,14 +32,20 @@ impl Layout {
         serde_json::from_slice(&fs::read(self.directory.join("index.json")).unwrap()).unwrap()
     }
 
-    /// Returns the descriptor that a tag names.
+    /// Returns the digest that a tag names.
     #[track_caller]
-    pub fn tagged(&self, tag: &str) -> Value {
+    pub fn digest(&self, tag: &str) -> String {
         let index = self.index();
         let named = |entry: &&Value| entry["annotations"]["org.opencontainers.image.ref.name"] == tag;
         let entry = index["manifests"].as_array().unwrap().iter().find(named);
         let entry = entry.unwrap_or_else(|| panic!("no tag {tag} in {index}"));
-        self.json(entry["digest"].as_str().unwrap())
+        entry["digest"].as_str().unwrap().to_owned()
+    }
+
+    /// Returns the document that a tag names.
+    #[track_caller]
+    pub fn tagged(&self, tag: &str) -> Value {
+        self.json(&self.digest(tag))
     }
 
     /// Returns the manifest of a platform (`linux/amd64`), below a tag.

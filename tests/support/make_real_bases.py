@@ -325,5 +325,5 @@ if __name__ == "__main__":
     if len(sys.argv) > 2:
         sys.exit(__doc__)
     os.umask(0o022)
-    for name, value in make_all(Path(sys.argv[1] if len(sys.argv) == 2 else "target/test-parts")).items():
+    for name, value in make_all(Path(sys.argv[1] if len(sys.argv) == 2 else "target/test-parts").resolve()).items():
         print(f"{name}={value}")

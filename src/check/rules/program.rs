@@ -232,15 +232,19 @@ impl<'a> Setting<'a> {
 
     fn not_on_path(&self, name: &[u8]) -> Failure {
         let shown = escape(name);
+        let in_base = self.subject.base_help(&shown);
         let places = elsewhere(self.subject, name, true);
         let (found, help) = match (&places[..], self.is_healthcheck) {
             ([], true) => (
                 "nothing".to_owned(),
-                format!("use a base image that contains {shown}, or a health check that runs a program of the image"),
+                format!("{in_base}, or use a health check that runs a program of the image"),
             ),
             ([], false) => (
                 "nothing".to_owned(),
-                format!("pack {shown} into a directory on PATH, or use a base image that contains it"),
+                format!(
+                    "pack {shown} into a directory on PATH, or {}",
+                    self.subject.base_help("it")
+                ),
             ),
             ([first, ..], _) => (
                 format!("{}, outside of PATH", listed(&places)),

@@ -78,7 +78,7 @@ fn every_file_belongs_to_the_user_and_nothing_of_the_checkout_is_packed() {
 
 #[test]
 fn on_amd64_it_starts_loads_its_modules_and_is_healthy() {
-    let image = Image::pull(published(), "linux/amd64");
+    let image = Image::pull(published().reference("linux/amd64"), "linux/amd64");
     let loaded = image.run("/app", &["/app/.venv/bin/python", "-c", LOAD]);
     assert_eq!(loaded, "x86_64 2.2.6 2.11.10 /app/.venv\n");
     let container = image.start(&[]);
@@ -97,7 +97,7 @@ fn on_amd64_it_starts_loads_its_modules_and_is_healthy() {
 
 #[test]
 fn on_arm64_it_starts_loads_its_modules_and_is_healthy() {
-    let image = Image::pull(published(), "linux/arm64");
+    let image = Image::pull(published().reference("linux/arm64"), "linux/arm64");
     let loaded = image.run("/app", &["/app/.venv/bin/python", "-c", LOAD]);
     assert_eq!(loaded, "aarch64 2.2.6 2.11.10 /app/.venv\n");
     let container = image.start_program(&[], &["/app/.venv/bin/python", "/app/.venv/bin/agent-runner"]);

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::support::{Outcome, part, tool};
-use crate::systems::system::Published;
 
 /// How long a program may take until it replies; with qemu, on a busy machine, Node takes many seconds.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -24,9 +23,9 @@ pub struct Image {
 }
 
 impl Image {
+    /// Pulls `reference`, the image of `platform`.
     #[track_caller]
-    pub fn pull(published: &Published, platform: &'static str) -> Self {
-        let reference = published.reference(platform);
+    pub fn pull(reference: String, platform: &'static str) -> Self {
         tool(
             "podman",
             &["pull", "-q", "--tls-verify=false", "--platform", platform, &reference],
@@ -42,6 +41,14 @@ impl Image {
             platform,
             mounts,
         }
+    }
+
+    /// Makes an image of a container of this one with podman, under a name.
+    #[track_caller]
+    pub fn commit(&self, name: &str) {
+        let id = tool("podman", &["create", "--network=none", &self.reference, "true"]);
+        tool("podman", &["commit", "-q", "--change=LABEL by=podman", id.trim(), name]);
+        tool("podman", &["rm", id.trim()]);
     }
 
     /// Runs a program of the image, named by its path, in a directory of the image.
@@ -62,7 +69,16 @@ impl Image {
         )
     }
 
-    /// Starts the image's own command; `options` are podman's.
+    /// Returns an image that podman has already.
+    pub fn loaded(reference: String) -> Self {
+        Self {
+            reference,
+            platform: "linux/amd64",
+            mounts: Vec::new(),
+        }
+    }
+
+    /// Starts the image's own command; `options` are podman's. Without a `--network`, there is only its own loopback.
     #[track_caller]
     pub fn start(&self, options: &[&str]) -> Container {
         self.start_with(options, &[&*self.reference])
@@ -75,7 +91,10 @@ impl Image {
     }
 
     fn start_with(&self, options: &[&str], image_and_arguments: &[&str]) -> Container {
-        let head = ["run", "--detach", "--network=none", "--platform", self.platform];
+        let mut head = vec!["run", "--detach", "--platform", self.platform];
+        if !options.iter().any(|option| option.starts_with("--network")) {
+            head.push("--network=none");
+        }
         let id = tool(
             "podman",
             &[&head[..], &self.mounts(), options, image_and_arguments].concat(),
@@ -155,6 +174,18 @@ impl Container {
             ["CMD", ref command @ ..] => self.wait_for(command),
             _ => panic!("{test:?}"),
         }
+    }
+
+    /// Lets podman run the health check of the image's config.
+    #[track_caller]
+    pub fn assert_podman_finds_it_healthy(&self) {
+        tool("podman", &["healthcheck", "run", &self.id]);
+    }
+
+    /// Waits until it ends by itself. Returns its exit status and its output.
+    pub fn wait(&self) -> (i32, String) {
+        let code = tool("podman", &["wait", &self.id]).trim().parse().unwrap();
+        (code, self.logs())
     }
 
     /// Stops it with its signal. Returns its exit status.

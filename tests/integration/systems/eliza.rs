@@ -91,7 +91,7 @@ fn symlinks_of_the_workspace_are_packed_as_they_are_and_its_tests_are_not() {
 
 #[test]
 fn on_amd64_it_starts_loads_its_modules_and_is_healthy() {
-    let image = Image::pull(published(), "linux/amd64");
+    let image = Image::pull(published().reference("linux/amd64"), "linux/amd64");
     let loaded = image.run("/app/packages/core", &["node", "-e", LOAD]);
     assert_eq!(loaded, "x64 4.68.2 1.16.22 function\n");
     let container = image.start(&["--env=OPENAI_API_KEY=none"]);
@@ -103,7 +103,7 @@ fn on_amd64_it_starts_loads_its_modules_and_is_healthy() {
 
 #[test]
 fn on_arm64_it_starts_loads_its_modules_and_is_healthy() {
-    let image = Image::pull(published(), "linux/arm64");
+    let image = Image::pull(published().reference("linux/arm64"), "linux/arm64");
     let loaded = image.run("/app/packages/core", &["/usr/bin/node", "-e", LOAD]);
     assert_eq!(loaded, "arm64 4.68.2 1.16.22 function\n");
     let script = tempfile::tempdir().unwrap();

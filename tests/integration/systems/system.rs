@@ -1,5 +1,6 @@
 //! A system, assembled as its README.md describes, in which a test may break one thing.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -12,37 +13,56 @@ use crate::support::{Layout, Outcome, Sandbox, part, tool};
 /// The sources and the prebuilt files, in their own sandbox.
 pub struct System {
     pub sandbox: Sandbox,
-    base: String,
+    /// Values of variables, by their names.
+    sets: BTreeMap<&'static str, String>,
 }
 
 impl System {
     /// Returns the Node system, on the Node base.
     pub fn eliza() -> Self {
         static LAID_OUT: OnceLock<PathBuf> = OnceLock::new();
-        Self::copy(LAID_OUT.get_or_init(|| lay_out("eliza")), "REAL_NODE")
+        Self::copy(LAID_OUT.get_or_init(|| lay_out("eliza"))).on("REAL_NODE")
     }
 
     /// Returns the Python system, on the Python base.
     pub fn agent_runner() -> Self {
         static LAID_OUT: OnceLock<PathBuf> = OnceLock::new();
-        Self::copy(LAID_OUT.get_or_init(|| lay_out("agent-runner")), "REAL_PYTHON")
+        Self::copy(LAID_OUT.get_or_init(|| lay_out("agent-runner"))).on("REAL_PYTHON")
+    }
+
+    /// Returns the workspace of agents, on the Python base.
+    pub fn ai_system() -> Self {
+        static LAID_OUT: OnceLock<PathBuf> = OnceLock::new();
+        Self::copy(LAID_OUT.get_or_init(|| lay_out("ai-system"))).on("REAL_PYTHON")
+    }
+
+    /// Returns the workspace of an API, a backend and twenty servers, on the Node base and the one with musl.
+    pub fn workstation() -> Self {
+        static LAID_OUT: OnceLock<PathBuf> = OnceLock::new();
+        Self::copy(LAID_OUT.get_or_init(|| lay_out("workstation")))
+            .set("NODE", format!("oci:{}", part("REAL_NODE")))
+            .set("ALPINE", format!("oci:{}", part("REAL_MUSL")))
     }
 
     /// Copies all files: a hardlink that another test creates or removes would change the file's inode while it is
     /// packed here.
-    fn copy(laid_out: &Path, base: &str) -> Self {
+    fn copy(laid_out: &Path) -> Self {
         let system = Self {
             sandbox: Sandbox::new(),
-            base: String::new(),
-        }
-        .on(base);
+            sets: BTreeMap::new(),
+        };
         tool("cp", &[Path::new("-a"), laid_out, &system.sandbox.path("system")]);
         system
     }
 
     /// Replaces the base: `REAL_MUSL`, `BASE`.
-    pub fn on(mut self, base: &str) -> Self {
-        self.base = format!("BASE=oci:{}", part(base));
+    pub fn on(self, base: &str) -> Self {
+        self.set("BASE", format!("oci:{}", part(base)))
+    }
+
+    /// Sets a variable of the specs in all runs.
+    pub fn set(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.sets.insert(name, value.into());
         self
     }
 
@@ -113,16 +133,20 @@ impl System {
         self
     }
 
-    /// Runs `ocitect COMMAND` for the system, with its base and these arguments. A layout or archive with a relative
+    /// Runs `ocitect COMMAND` for the system, with its bases and these arguments. A layout or archive with a relative
     /// name is written beside the system.
     pub fn run(&self, command: &str, arguments: &[&str]) -> Outcome {
-        self.sandbox.run(
-            &[
-                &[command, "system", "--set", &*self.base, "--progress", "none"],
-                arguments,
-            ]
-            .concat(),
-        )
+        let sets: Vec<String> = self
+            .sets
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let mut all = vec![command, "system", "--progress", "none"];
+        all.extend(sets.iter().flat_map(|set| ["--set", set]));
+        all.extend(arguments);
+        let mut command = self.sandbox.command(&all);
+        command.env("OCITECT_CACHE_DIR", facts_of_bases());
+        Outcome::of(command)
     }
 
     /// Builds for one registry and into the layout `image`, which must succeed.
@@ -195,6 +219,12 @@ pub fn assert_untouched(repository: &str) {
 
 fn skopeo(arguments: &[&str]) -> String {
     tool("skopeo", &[arguments, &["--tls-verify=false"]].concat())
+}
+
+/// Returns the cache of all systems, so that the facts of a base are read once; it is removed with the test environment.
+fn facts_of_bases() -> &'static Path {
+    static CACHE: OnceLock<PathBuf> = OnceLock::new();
+    CACHE.get_or_init(|| tempfile::tempdir().unwrap().keep())
 }
 
 /// Assembles the system once for all tests; it is removed with the test environment.

@@ -235,6 +235,30 @@ fn members_share_the_lockfile_of_the_root() {
     }
 }
 
+/// An archive that knows the name is loaded under it, and not all of them as one.
+#[test]
+fn a_copy_of_one_image_of_the_layout_keeps_its_name() {
+    let sandbox = Sandbox::new();
+    write_stack(&sandbox, "reg.example.com");
+    sandbox.ok(&["build"]);
+    let full = "reg.example.com/ws/planner:1.0";
+    let source = format!("oci:build/oci:{full}");
+    let copied = sandbox.ok(&["copy", &source, "oci-archive:planner.tar"]);
+    assert!(
+        copied.stdout.starts_with("reg.example.com/ws/planner@sha256:"),
+        "{}",
+        copied.stdout
+    );
+    sandbox.ok(&["copy", &format!("oci-archive:planner.tar:{full}"), "oci:one"]);
+    let entry = sandbox.layout("one").index()["manifests"][0]["annotations"].clone();
+    assert_eq!(entry["org.opencontainers.image.ref.name"], "1.0");
+    assert_eq!(entry["io.containerd.image.name"], full);
+    // By a tag that only one image has, there is no name to keep.
+    sandbox.ok(&["copy", "oci:one:1.0", "oci:bare"]);
+    let entry = sandbox.layout("bare").index()["manifests"][0]["annotations"].clone();
+    assert_eq!(entry["org.opencontainers.image.ref.name"], "1.0");
+}
+
 #[test]
 fn bases_of_bases_come_along() {
     let sandbox = Sandbox::new();

@@ -183,6 +183,27 @@ fn findings_of_all_members_are_shown_and_nothing_is_written() {
 }
 
 #[test]
+fn the_help_names_the_spec_of_a_base_of_the_workspace() {
+    let sandbox = Sandbox::new();
+    write_stack(&sandbox, "reg.example.com");
+    let planner = "agents/planner/ocitect.toml";
+    let text = std::fs::read_to_string(sandbox.path(planner)).unwrap();
+    sandbox.write(planner, format!("{text}[config]\nentrypoint = [\"tool\"]\n"));
+    let checked = sandbox.run(&["check", "-p", "planner"]).expect(3).stdout;
+    let help = "  help: pack tool into a directory on PATH, or add it to the base in ./base/ocitect.toml\n";
+    assert!(checked.contains(help), "{checked}");
+    // From within the member, and for another base.
+    let checked = sandbox.run(&["check", "agents/planner"]).expect(3).stdout;
+    assert!(checked.contains("add it to the base in "), "{checked}");
+    sandbox.write(
+        planner,
+        text.replace("workspace:base", "scratch") + "[config]\nentrypoint = [\"tool\"]\n",
+    );
+    let checked = sandbox.run(&["check", "-p", "planner"]).expect(3).stdout;
+    assert!(checked.contains("or use a base image that contains it\n"), "{checked}");
+}
+
+#[test]
 fn a_program_of_the_base_is_known_to_its_dependents() {
     let sandbox = Sandbox::new();
     write_stack(&sandbox, "reg.example.com");

@@ -318,7 +318,7 @@ fn health_checks_are_followed_too() {
         assert_eq!(found[0].message, curl);
         assert_eq!(
             found[0].help,
-            "use a base image that contains curl, or a health check that runs a program of the image"
+            "use a base image that contains curl, or use a health check that runs a program of the image"
         );
     }
     let node = "the health check runs this script with node, but it is not in the image";

@@ -258,14 +258,16 @@ fn help(survey: &Survey<'_>, names: &BTreeSet<&[u8]>, places: &[Place]) -> Strin
         .filter_map(|name| debian_package(survey.subject, name))
         .collect();
     let packages: Vec<String> = packages.into_iter().map(str::to_owned).collect();
+    let in_base = |what: &str| survey.subject.base_help(what);
     match packages.len() {
-        0 => "use a base image that contains it, or pack the file into a directory that the loader searches".to_owned(),
-        1 => format!(
-            "use a base image that contains it (Debian package {}), or pack the file",
-            packages[0]
+        0 => format!(
+            "{}, or pack the file into a directory that the loader searches",
+            in_base("it")
         ),
+        1 => format!("{} (Debian package {}), or pack the file", in_base("it"), packages[0]),
         _ => format!(
-            "use a base image that contains them (Debian packages {}), or pack the files",
+            "{} (Debian packages {}), or pack the files",
+            in_base("them"),
             enumerated(&packages)
         ),
     }

@@ -1,0 +1,3 @@
+module example.com/workstation/backend
+
+go 1.19

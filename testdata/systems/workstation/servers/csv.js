@@ -1,0 +1,4 @@
+"use strict";
+const { serve } = require("@workstation/common");
+
+serve("csv", (url) => url.searchParams.get("line").split(",").length);

@@ -1,0 +1,4 @@
+"use strict";
+const { serve } = require("@workstation/common");
+
+serve("diff", (url) => url.searchParams.get("a") === url.searchParams.get("b") ? "equal" : "different");

@@ -1,0 +1,4 @@
+"use strict";
+const { serve } = require("@workstation/common");
+
+serve("lines", (url) => url.searchParams.get("text").split("\n").length);
