@@ -175,6 +175,11 @@ impl<'a> Node<'a> {
         self.document.anchors.get(index as usize)
     }
 
+    /// Returns the position of the node's anchor in [`Document::anchors`].
+    pub fn anchor_index(&self) -> Option<usize> {
+        self.data().anchor.map(|index| index as usize)
+    }
+
     /// Returns `true` if the node is an alias.
     pub fn is_alias(&self) -> bool {
         matches!(self.data().value, Data::Alias(_))
