@@ -73,7 +73,7 @@ pub enum Command {
     Push(PushArguments),
     /// Copy an image between registries, layouts and archives
     Copy(CopyArguments),
-    /// Pin images by digest in compose files, Kubernetes manifests and the like
+    /// Pin images by digest in compose files and manifests
     Pin(PinFilesArguments),
     /// Show the platforms, layers and config of an image
     Inspect(InspectArguments),
