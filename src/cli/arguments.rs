@@ -81,7 +81,7 @@ pub enum Command {
     Copy(CopyArguments),
     /// Join images that were built apart, one for each platform or runner
     Merge(MergeArguments),
-    /// Pin images by digest in compose files, Kubernetes manifests and the like
+    /// Pin images by digest in compose files and manifests
     Pin(PinFilesArguments),
     /// Show the platforms, layers and config of an image
     Inspect(InspectArguments),

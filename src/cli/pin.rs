@@ -29,6 +29,12 @@ pub async fn run(arguments: &PinFilesArguments, output: &OutputArguments, enviro
             "remove --json, or add --check",
         ));
     }
+    if is_stdin && arguments.registry.password_stdin {
+        return Err(Failure::usage(
+            "standard input has both the file and the password",
+            "log in with `ocitect login`, or give the file by name",
+        ));
+    }
     let images = pin_inputs::images(arguments, output, environment).await?;
     let files = pin_inputs::files(&arguments.files)?;
     let options = PinOptions { retag: arguments.retag };

@@ -1,7 +1,7 @@
 //! What `ocitect pin` reads: the images to pin, and the files.
 
 use std::collections::BTreeSet;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::deploy::pin::{MAX_METADATA_BYTES, PinnedImage, PinnedImages};
 use crate::deploy::problem::TextFile;
 use crate::deploy::yaml::MAX_YAML_BYTES;
 use crate::environment::Environment;
-use crate::model::{ImageName, Pipes, Reference, escape, escape_path, read_input};
+use crate::model::{ImageName, Pipes, Reference, escape, escape_path, is_irregular, read_input};
 
 /// Name of standard input in place of a file.
 const STDIN: &str = "-";
@@ -50,15 +50,9 @@ fn is_file(from: &str) -> bool {
 }
 
 fn metadata(path: &Path) -> Result<Vec<PinnedImage>, Failure> {
-    let shown = escape_path(path);
     // A pipe is fine: `--from <(ocitect build --metadata -)`.
-    let bytes = read_input(path, Pipes::Read, MAX_METADATA_BYTES).map_err(|error| {
-        Failure::usage(
-            &format!("cannot read {shown}"),
-            "give the file that `ocitect build --metadata FILE` wrote, or a reference such as ghcr.io/me/app:1.0",
-        )
-        .caused_by(&error)
-    })?;
+    let help = "give the file that `ocitect build --metadata FILE` wrote, or a reference such as ghcr.io/me/app:1.0";
+    let bytes = read_input(path, Pipes::Read, MAX_METADATA_BYTES).map_err(|error| unreadable(path, &error, help))?;
     Ok(PinnedImage::from_metadata(&bytes, &path.to_string_lossy())?)
 }
 
@@ -118,10 +112,9 @@ pub fn files(paths: &[PathBuf]) -> Result<Vec<Arc<TextFile>>, Failure> {
             files.push(Arc::new(TextFile::decode("standard input".into(), read_stdin()?)?));
             continue;
         }
-        let bytes = read_input(path, Pipes::Refused, MAX_YAML_BYTES as u64).map_err(|error| {
-            let help = "give a file that deploys images, such as compose.yaml; - is standard input";
-            Failure::usage(&format!("cannot read {}", escape_path(path)), help).caused_by(&error)
-        })?;
+        let help = "give a file that deploys images, such as compose.yaml; - is standard input";
+        let bytes =
+            read_input(path, Pipes::Refused, MAX_YAML_BYTES as u64).map_err(|error| unreadable(path, &error, help))?;
         // It was just read, so it exists; if it has no real path any more, writing it fails.
         let real = path.canonicalize().unwrap_or_else(|_| path.clone());
         if seen.insert(real) {
@@ -129,6 +122,17 @@ pub fn files(paths: &[PathBuf]) -> Result<Vec<Arc<TextFile>>, Failure> {
         }
     }
     Ok(files)
+}
+
+/// Returns the failure of a file that cannot be read: bad input if it is the wrong file, and else a local error.
+fn unreadable(path: &Path, error: &io::Error, help: &str) -> Failure {
+    let message = format!("cannot read {}", escape_path(path));
+    let is_wrong_file = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::FileTooLarge);
+    if is_wrong_file || is_irregular(error) {
+        Failure::usage(&message, help).caused_by(error)
+    } else {
+        Failure::here(&message).caused_by(error)
+    }
 }
 
 fn read_stdin() -> Result<Vec<u8>, Failure> {

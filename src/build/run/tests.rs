@@ -6,10 +6,11 @@ use async_trait::async_trait;
 use tokio::io::AsyncReadExt as _;
 
 use super::*;
+use crate::build::built::BuildOutput;
 use crate::build::naming::{OutputRequest, Outputs};
 use crate::build::planning::plan_build;
 use crate::events::Silent;
-use crate::model::{Descriptor, Selector, Tag};
+use crate::model::{Descriptor, Root, Selector, Tag};
 use crate::registry::{Client, RegistryOptions};
 use crate::spec::{Inputs, Spec};
 use crate::store::{MemoryStore, Sink, Source, StoreError, open};

@@ -10,8 +10,8 @@ use super::RegistryArguments;
 #[derive(Debug, Args)]
 #[command(after_help = PIN_EXAMPLES)]
 pub struct PinFilesArguments {
-    /// A compose file, Kubernetes manifests, a kustomization, values of a Helm chart, or a quadlet; told apart by content.
-    /// With -, it is read from standard input and printed. Can be repeated.
+    /// A compose file, Kubernetes manifests, a kustomization, values of a Helm chart, or a quadlet, recognised by its
+    /// content. With -, it is read from standard input and printed. Can be repeated.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// The images to pin: the file that `build --metadata` wrote, or a reference that is resolved in its registry. Can be

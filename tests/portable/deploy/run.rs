@@ -131,6 +131,8 @@ fn stdout_gets_the_file_byte_by_byte() {
     piped(&["pin", "-", "--from", "m.json", "--check"])
         .expect(3)
         .says(&["not pinned"]);
+    let with_password = ["pin", "-", "--from", "m.json", "--username", "me", "--password-stdin"];
+    refused(&sandbox, &with_password, 2, &["both the file and the password"]);
     refused(
         &sandbox,
         &["pin", "-", "compose.yaml", "--from", "m.json"],
