@@ -151,7 +151,7 @@ impl Replacement {
             return Err(StoreError::malformed(escape_path(path), "it is not a regular file"));
         };
         let old = fs::metadata(&target).map_err(failed)?;
-        // Nobody else may read it before it has its mode.
+        // Only the owner may read it until it has its mode.
         let mut file = temporary_beside(&target, Access::Owner)?;
         file.write_all(bytes).map_err(failed)?;
         let new = file.as_file().metadata().map_err(failed)?;
