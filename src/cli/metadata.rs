@@ -1,7 +1,6 @@
 //! The file of `--metadata`: what was built, as JSON.
 
 use std::collections::BTreeSet;
-use std::error::Error as _;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -49,14 +48,8 @@ pub fn read(path: &Path) -> Result<Metadata, Failure> {
         ErrorKind::NotFound | ErrorKind::FileTooLarge => invalid(error.to_string(), None),
         _ => Failure::here(&format!("cannot read {shown}")).caused_by(&error),
     })?;
-    let text = String::from_utf8(bytes).map_err(|_| invalid("it is not UTF-8".to_owned(), None))?;
-    Metadata::parse(&text).map_err(|error| {
-        let cause = error.source().map(ToString::to_string);
-        let reason = [error.to_string()]
-            .into_iter()
-            .chain(cause)
-            .collect::<Vec<_>>()
-            .join(": ");
+    Metadata::parse(&bytes).map_err(|error| {
+        let reason = error.reason();
         invalid(reason, error.help())
     })
 }

@@ -9,11 +9,11 @@ use super::arguments::{OutputArguments, PinFilesArguments};
 use super::failure::Failure;
 use super::image_names;
 use super::progress::{self, TrafficAtEnd};
-use crate::deploy::pin::{MAX_METADATA_BYTES, PinnedImage, PinnedImages};
+use crate::deploy::pin::{PinnedImage, PinnedImages};
 use crate::deploy::problem::TextFile;
 use crate::deploy::yaml::MAX_YAML_BYTES;
 use crate::environment::Environment;
-use crate::model::{ImageName, Pipes, Reference, escape, escape_path, is_irregular, read_input};
+use crate::model::{ImageName, MAX_METADATA_BYTES, Pipes, Reference, escape, escape_path, is_irregular, read_input};
 
 /// Name of standard input in place of a file.
 const STDIN: &str = "-";

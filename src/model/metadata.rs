@@ -1,13 +1,15 @@
 //! Reads the file that `--metadata` writes: which images a build made, and where they are.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::failure::{Diagnostic, ErrorKind, escape};
 use super::part::Part;
-use super::{Digest, Platform, Repository, Tag};
+use super::{Digest, Platform, Repository, Tag, strict_json};
 
 /// Version of the content of `--metadata` for a workspace.
 pub const METADATA_VERSION: u64 = 1;
@@ -50,10 +52,21 @@ pub struct ImageMetadata {
     pub digest: Digest,
     /// Its platforms, in the spec's order.
     pub platforms: Vec<PlatformMetadata>,
-    /// The places that it was written to, as the command line names them.
-    pub targets: Vec<String>,
+    /// The places that it was written to.
+    pub targets: Vec<TargetMetadata>,
     /// The whole that it is a part of, if it does not have all platforms of its spec.
     pub part: Option<Part>,
+}
+
+/// A place that an image was written to.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct TargetMetadata {
+    /// The place, as the command line names it.
+    #[serde(rename = "target")]
+    pub place: String,
+    /// The tags that were written there.
+    #[serde(default)]
+    pub tags: Vec<String>,
 }
 
 /// A platform of an image.
@@ -75,13 +88,25 @@ pub enum MetadataError {
     #[error("it has version {0}, and this ocitect reads version {METADATA_VERSION}")]
     Version(u64),
     /// A value is invalid.
-    #[error("{field} \"{}\" is invalid", escape(.value.as_bytes()))]
+    #[error("{field} \"{}\" is invalid: {reason}", escape(.value.as_bytes()))]
     Value {
         /// The name of the field.
         field: &'static str,
         /// The value.
         value: String,
+        /// Why, for people.
+        reason: String,
     },
+}
+
+impl MetadataError {
+    /// Returns the message and its cause as one line.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Malformed(cause) => format!("{self}: {cause}"),
+            Self::Version(_) | Self::Value { .. } => self.to_string(),
+        }
+    }
 }
 
 impl Diagnostic for MetadataError {
@@ -114,8 +139,10 @@ struct Written {
     name: Option<String>,
     tags: Vec<String>,
     digest: Digest,
+    #[serde(default)]
     platforms: Vec<WrittenPlatform>,
-    targets: Vec<WrittenTarget>,
+    #[serde(default)]
+    targets: Vec<TargetMetadata>,
     #[serde(default)]
     part: Option<Part>,
 }
@@ -133,18 +160,13 @@ struct WrittenLayer {
     digest: Digest,
 }
 
-#[derive(Deserialize)]
-struct WrittenTarget {
-    target: String,
-}
-
 impl Metadata {
     /// Parses the content of a metadata file: one image, or the images of a workspace. Unknown fields are ignored.
     ///
     /// # Errors
     /// Returns [`MetadataError`] if it is not such a file.
-    pub fn parse(text: &str) -> Result<Self, MetadataError> {
-        let value: Value = serde_json::from_str(text).map_err(MetadataError::Malformed)?;
+    pub fn parse(bytes: &[u8]) -> Result<Self, MetadataError> {
+        let value = strict_json::parse(bytes).map_err(MetadataError::Malformed)?;
         if value.get("images").is_none() {
             let only = serde_json::from_value(value).map_err(MetadataError::Malformed)?;
             let images = vec![image(only)?];
@@ -170,26 +192,14 @@ fn shard(text: &str, members: Vec<String>) -> Result<ShardMetadata, MetadataErro
     let numbers = text.split_once('/');
     let numbers = numbers.and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
     let valid = numbers.filter(|(number, of)| (1..=*of).contains(number));
-    let (number, of) = valid.ok_or_else(|| MetadataError::Value {
-        field: "shard",
-        value: text.to_owned(),
-    })?;
+    let (number, of) = valid.ok_or_else(|| invalid("shard", text, &"expected I/N, such as 1/4"))?;
     Ok(ShardMetadata { number, of, members })
 }
 
 fn image(written: Written) -> Result<ImageMetadata, MetadataError> {
-    let invalid = |field, value: &str| MetadataError::Value {
-        field,
-        value: value.to_owned(),
-    };
-    let name = |text: String| text.parse().map_err(|_| invalid("name", &text));
-    let tag = |text: &String| text.parse().map_err(|_| invalid("tag", text));
     let platform = |written: WrittenPlatform| {
         Ok(PlatformMetadata {
-            platform: written
-                .platform
-                .parse()
-                .map_err(|_| invalid("platform", &written.platform))?,
+            platform: parsed("platform", &written.platform)?,
             layers: written
                 .layers
                 .into_iter()
@@ -198,18 +208,36 @@ fn image(written: Written) -> Result<ImageMetadata, MetadataError> {
         })
     };
     if let Some(part) = &written.part {
-        part.tags.iter().try_for_each(|text| tag(text).map(|_: Tag| ()))?;
+        part.tags
+            .iter()
+            .try_for_each(|text| parsed::<Tag>("tag", text).map(|_| ()))?;
     }
     Ok(ImageMetadata {
         member: written.member,
         base_members: written.base_members,
-        name: written.name.map(name).transpose()?,
-        tags: written.tags.iter().map(tag).collect::<Result<_, _>>()?,
+        name: written.name.map(|text| parsed("name", &text)).transpose()?,
+        tags: written
+            .tags
+            .iter()
+            .map(|text| parsed("tag", text))
+            .collect::<Result<_, _>>()?,
         digest: written.digest,
         platforms: written.platforms.into_iter().map(platform).collect::<Result<_, _>>()?,
-        targets: written.targets.into_iter().map(|target| target.target).collect(),
+        targets: written.targets,
         part: written.part,
     })
+}
+
+fn parsed<T: FromStr<Err: fmt::Display>>(field: &'static str, text: &str) -> Result<T, MetadataError> {
+    text.parse().map_err(|error| invalid(field, text, &error))
+}
+
+fn invalid(field: &'static str, value: &str, reason: &dyn fmt::Display) -> MetadataError {
+    MetadataError::Value {
+        field,
+        value: value.to_owned(),
+        reason: reason.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -227,14 +255,14 @@ mod tests {
 
     #[test]
     fn both_forms_are_read() {
-        let alone = Metadata::parse(&one(r#""ghcr.io/a/b""#)).unwrap();
+        let alone = Metadata::parse(one(r#""ghcr.io/a/b""#).as_bytes()).unwrap();
         assert_eq!(alone.images[0].name.as_ref().unwrap().to_string(), "ghcr.io/a/b");
-        assert_eq!(alone.images[0].targets, ["oci:d"]);
+        assert_eq!(alone.images[0].targets[0].place, "oci:d");
         let all = format!(
             r#"{{"version": 1, "shard": "1/2", "shard_members": ["a"], "images": [{}]}}"#,
             one("null")
         );
-        let all = Metadata::parse(&all).unwrap();
+        let all = Metadata::parse(all.as_bytes()).unwrap();
         assert_eq!(all.images[0].name, None);
         assert_eq!(all.shard.unwrap().members, ["a"]);
     }
@@ -252,7 +280,7 @@ mod tests {
             (&one("null").replace(r#"["1"]"#, r#"["a b"]"#), "tag \"a b\""),
             (&one("null").replace("linux/amd64", "linux"), "platform \"linux\""),
         ] {
-            let error = Metadata::parse(text).unwrap_err();
+            let error = Metadata::parse(text.as_bytes()).unwrap_err();
             assert!(error.to_string().contains(expected), "{text}: {error}");
         }
     }

@@ -146,7 +146,7 @@ fn add_named(images: &mut Vec<ImageParts>, part: &MergePart, name: &ImageName) -
 }
 
 fn add_recorded(images: &mut Vec<ImageParts>, part: &MergePart, image: &ImageMetadata) -> Result<(), MergeError> {
-    let targets = image.targets.iter().filter_map(|target| place_of(target));
+    let targets = image.targets.iter().filter_map(|target| place_of(&target.place));
     let mut targets: Vec<ImageName> = targets.filter(|name| !is_stream(name)).collect();
     // Registries first: a layout is relative to the directory of the build.
     targets.sort_by_key(|name| !matches!(name, ImageName::Registry(_)));

@@ -2,13 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use super::name::full_name;
-use crate::model::{Diagnostic, Digest, ErrorKind, Repository, Tag, escape, strict_json};
-
-/// Greatest size of a metadata file. An image of 2 platforms has about 10 kB, so this is enough for thousands.
-pub const MAX_METADATA_BYTES: u64 = 64 * 1024 * 1024;
+use crate::model::{Diagnostic, Digest, ErrorKind, ImageMetadata, Metadata, Repository, Tag, escape};
 
 /// An image with its digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +22,7 @@ pub struct PinnedImage {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ImagesError {
     /// The file is not what `build --metadata` writes.
-    #[error("{origin} is not the metadata of a build: {reason}")]
+    #[error("{origin}: {reason}")]
     NotMetadata {
         /// Where it comes from.
         origin: String,
@@ -76,25 +71,11 @@ impl PinnedImage {
     ///
     /// Bytes that are not such a document, and a document in which no image has a name.
     pub fn from_metadata(bytes: &[u8], origin: &str) -> Result<Vec<Self>, ImagesError> {
-        let failed = |reason: String| ImagesError::NotMetadata {
+        let metadata = Metadata::parse(bytes).map_err(|error| ImagesError::NotMetadata {
             origin: escape(origin.as_bytes()),
-            reason,
-        };
-        let value = strict_json::parse(bytes).map_err(|error| failed(error.to_string()))?;
-        let entries = match value.get("images") {
-            Some(images) => {
-                if value.get("version").and_then(Value::as_u64) != Some(METADATA_VERSION) {
-                    return Err(failed(format!("expected \"version\": {METADATA_VERSION}")));
-                }
-                images
-                    .as_array()
-                    .ok_or_else(|| failed("\"images\" is not a list".to_owned()))?
-                    .as_slice()
-            }
-            None => std::slice::from_ref(&value),
-        };
-        let images = entries.iter().map(Self::from_entry).collect::<Result<Vec<_>, _>>();
-        let images: Vec<Self> = images.map_err(failed)?.into_iter().flatten().collect();
+            reason: error.reason(),
+        })?;
+        let images: Vec<Self> = metadata.images.iter().filter_map(Self::of).collect();
         if images.is_empty() {
             let origin = escape(origin.as_bytes());
             return Err(ImagesError::NoName { origin });
@@ -102,41 +83,16 @@ impl PinnedImage {
         Ok(images)
     }
 
-    fn from_entry(entry: &Value) -> Result<Option<Self>, String> {
-        let field = |key: &str| entry.get(key).ok_or_else(|| format!("\"{key}\" is missing"));
-        let text = |key: &str, value: &Value| {
-            value
-                .as_str()
-                .map(str::to_owned)
-                .ok_or(format!("\"{key}\" is not a string"))
-        };
-        let name = field("name")?;
-        let digest: Digest = text("digest", field("digest")?)?
-            .parse()
-            .map_err(|error| format!("{error}"))?;
-        if name.is_null() {
-            return Ok(None);
-        }
-        let repository: Repository = text("name", name)?.parse().map_err(|error| format!("{error}"))?;
-        let tags = field("tags")?.as_array().ok_or("\"tags\" is not a list")?;
-        let tag = |value: &Value| text("tags", value)?.parse().map_err(|error| format!("{error}"));
-        let tags = tags.iter().map(tag).collect::<Result<Vec<Tag>, String>>()?;
-        let targets = entry.get("targets").and_then(Value::as_array);
-        let is_untagged = targets.is_some_and(|targets| {
-            let has_no_tags = |target: &Value| target["tags"].as_array().is_some_and(Vec::is_empty);
-            !targets.is_empty() && targets.iter().all(has_no_tags)
-        });
-        Ok(Some(Self {
-            repository,
-            tags,
-            digest,
-            is_untagged,
-        }))
+    /// Returns the image, if it has a name.
+    fn of(image: &ImageMetadata) -> Option<Self> {
+        Some(Self {
+            repository: image.name.clone()?,
+            tags: image.tags.clone(),
+            digest: image.digest,
+            is_untagged: !image.targets.is_empty() && image.targets.iter().all(|target| target.tags.is_empty()),
+        })
     }
 }
-
-/// Version of the metadata of a workspace.
-const METADATA_VERSION: u64 = 1;
 
 /// All images that files are pinned to, by the full names of their repositories.
 #[derive(Debug, Clone, Default)]
@@ -269,10 +225,10 @@ mod tests {
     fn what_is_no_metadata_is_refused_with_the_reason() {
         for (text, reason) in [
             ("", "EOF"),
-            ("[]", "\"name\" is missing"),
-            ("{}", "\"name\" is missing"),
-            (r#"{"version":2,"images":[]}"#, "\"version\": 1"),
-            (r#"{"version":1,"images":{}}"#, "not a list"),
+            ("[]", "invalid type: sequence"),
+            ("{}", "missing field `tags`"),
+            (r#"{"version":2,"images":[]}"#, "version 2"),
+            (r#"{"version":1,"images":{}}"#, "expected a sequence"),
             (r#"{"version":1,"images":[]}"#, "has a name"),
             (r#"{"name":"a.b/c","tags":[],"digest":"sha256:ab"}"#, "not a digest"),
             (r#"{"name":"a.b/c","name":"a.b/d"}"#, "duplicate key"),
@@ -281,7 +237,10 @@ mod tests {
                 "does not include a registry",
             ),
             (r#"{"name":"a.b/c","tags":["-"],"digest":"DIGEST"}"#, "is not a tag"),
-            (r#"{"name":"a.b/c","tags":"x","digest":"DIGEST"}"#, "not a list"),
+            (
+                r#"{"name":"a.b/c","tags":"x","digest":"DIGEST"}"#,
+                "expected a sequence",
+            ),
             (r#"{"name":null,"tags":[],"digest":"DIGEST"}"#, "has a name"),
         ] {
             let text = text.replace("DIGEST", &digest('a').to_string());

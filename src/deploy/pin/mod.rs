@@ -18,7 +18,7 @@ mod rules;
 mod tests;
 mod verify;
 
-pub use images::{ImagesError, MAX_METADATA_BYTES, PinnedImage, PinnedImages};
+pub use images::{ImagesError, PinnedImage, PinnedImages};
 pub use overriding::{OverridePart, override_file, override_part};
 pub use place::FileKind;
 pub use plan::{PinOptions, plan};
