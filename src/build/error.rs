@@ -177,9 +177,11 @@ pub enum BuildError {
         /// The errors of the others.
         others: Vec<BuildError>,
     },
-    /// A member of the workspace cannot be built.
-    #[error("cannot build {id}")]
+    /// A member of the workspace cannot be built, or its parts cannot be merged.
+    #[error("cannot {action} {id}")]
     Member {
+        /// What was done with it.
+        action: &'static str,
         /// The member's ID.
         id: String,
         /// Why.
@@ -297,8 +299,14 @@ fn member_help(error: &PackError) -> Option<String> {
 impl BuildError {
     /// Returns the error with the member that it concerns.
     pub(super) fn of_member(self, id: Option<&str>) -> Self {
+        self.of_member_in("build", id)
+    }
+
+    /// Returns the error with the member that it concerns, and what was done with it.
+    pub(super) fn of_member_in(self, action: &'static str, id: Option<&str>) -> Self {
         match id {
             Some(id) => Self::Member {
+                action,
                 id: id.to_owned(),
                 cause: Box::new(self),
             },
@@ -389,6 +397,9 @@ impl Diagnostic for BuildError {
             Self::Merge(error) => error.help(),
             Self::Copy(error) => error.help(),
             Self::Reference(error) => error.help(),
+            Self::NotInImage { image, .. } if image.starts_with("workspace:") => {
+                Some("correct the path, or add it to the layers of that member".to_owned())
+            }
             Self::NotInImage { .. } => Some("run `ocitect ls IMAGE` to list its files".to_owned()),
             Self::UnknownPlatform { known, .. } => {
                 let known: Vec<String> = known.iter().map(ToString::to_string).collect();

@@ -18,6 +18,8 @@ pub enum Unbuilt {
 
 /// The members that are not built, in the order in which that was found.
 pub(super) struct Failures {
+    /// What is done with the members, for messages.
+    action: &'static str,
     /// Whether the others are built nevertheless.
     keeps_going: bool,
     members: Vec<(String, Unbuilt)>,
@@ -26,8 +28,9 @@ pub(super) struct Failures {
 
 impl Failures {
     /// Creates a value without failures. If it `keeps_going`, the members that do not need a failed one are built.
-    pub fn new(keeps_going: bool, observer: &Arc<dyn Observer>) -> Self {
+    pub fn new(action: &'static str, keeps_going: bool, observer: &Arc<dyn Observer>) -> Self {
         Self {
+            action,
             keeps_going,
             members: Vec::new(),
             observer: observer.clone(),
@@ -56,14 +59,14 @@ impl Failures {
 
     /// Adds the error of a member. The others may be tried nevertheless, so that all errors are known at once.
     pub fn add(&mut self, id: Option<&str>, error: BuildError) {
-        let error = Unbuilt::Failed(error.of_member(id));
+        let error = Unbuilt::Failed(error.of_member_in(self.action, id));
         self.members.push((id.unwrap_or_default().to_owned(), error));
     }
 
     /// Adds the error of a member, or returns it if nothing else is to be done.
     pub fn add_or_stop(&mut self, id: Option<&str>, error: BuildError) -> Result<(), BuildError> {
         if !self.keeps_going {
-            return Err(error.of_member(id));
+            return Err(error.of_member_in(self.action, id));
         }
         self.add(id, error);
         Ok(())

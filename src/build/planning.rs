@@ -96,7 +96,7 @@ pub async fn plan_build(
         members: MemberImages::default(),
         contents: Contents::new(archives.clone(), &options.scratch_directory)?,
         inputs: Vec::new(),
-        failures: Failures::new(options.keep_going, observer),
+        failures: Failures::new("build", options.keep_going, observer),
         lock_update: None,
         cache: images.cache(),
     };

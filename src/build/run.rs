@@ -71,7 +71,7 @@ pub async fn build_each(
 ) -> Result<Vec<Result<BuildReport, Unbuilt>>, BuildError> {
     let mut planned = planned;
     let inputs = std::mem::take(&mut planned.inputs);
-    let mut failures = std::mem::replace(&mut planned.failures, Failures::new(false, observer));
+    let mut failures = std::mem::replace(&mut planned.failures, Failures::new("build", false, observer));
     let mut active = Active::new(members, &mut failures);
     let (mut checked, mut verdicts) = check_files(planned, false, options, observer).await?;
     for gap in checked.platforms().filter_map(|planned| gap(&planned.plan.platform)) {

@@ -87,6 +87,8 @@ pub fn workspace_summary(images: &[(&str, &BuildReport)], unbuilt: &[(&str, Stri
         let platforms: Vec<String> = report.platforms.iter().map(|one| one.platform.to_string()).collect();
         let copied: u64 = report.targets.iter().map(|target| target.transfer.copied_bytes()).sum();
         let state = match report.state() {
+            // Everything was there, but under no tag, or another one.
+            "written" if copied == 0 => "wrote the tags".to_owned(),
             "written" => format!("wrote {}", size_text(copied)),
             state => state.to_owned(),
         };

@@ -106,8 +106,8 @@ pub enum WorkspaceError {
         /// The nearest ID that exists.
         nearest: Option<String>,
     },
-    /// Members are based on each other in a circle.
-    #[error("members are based on each other: {}", ring(.ids))]
+    /// Members need each other, as bases or for their files, in a circle.
+    #[error("members need each other: {}", ring(.ids))]
     Circle {
         /// Their IDs, each based on the next one and the last one on the first.
         ids: Vec<String>,
@@ -196,7 +196,7 @@ impl Diagnostic for WorkspaceError {
                 nearest.as_ref(),
                 "run `ocitect list` to see all members".to_owned(),
             )),
-            Self::Circle { .. } => Some("base one of them on another image".to_owned()),
+            Self::Circle { .. } => Some("base one of them on another image, or take its files from elsewhere".to_owned()),
             Self::Platforms { base, .. } => {
                 Some(format!("add the platforms to {base}, or build only those that it has"))
             }

@@ -174,6 +174,14 @@ pub enum MergeError {
         /// `true` if the tag was written by this merge before.
         is_written: bool,
     },
+    /// `--if-tag` names a tag that is not written.
+    #[error("--if-tag: {}", not_written(.tag.as_deref()))]
+    NoSuchTag {
+        /// The tag; `None` for all tags.
+        tag: Option<String>,
+        /// The tags that are written to registries.
+        known: Vec<String>,
+    },
     /// The index cannot be created.
     #[error("cannot create the index")]
     Index(#[source] PlanError),
@@ -182,6 +190,13 @@ pub enum MergeError {
 fn list(platforms: &[Platform]) -> String {
     let texts: Vec<String> = platforms.iter().map(ToString::to_string).collect();
     texts.join(", ")
+}
+
+fn not_written(tag: Option<&str>) -> String {
+    match tag {
+        Some(tag) => format!("the tag {tag} is not written to a registry"),
+        None => "no tag is written to a registry".to_owned(),
+    }
 }
 
 fn family(family: Family) -> &'static str {
@@ -205,9 +220,9 @@ fn moved(tag: &str, expected: Option<&Digest>, found: Option<&Digest>, is_writte
     let found = text(found);
     let tag = escape(tag.as_bytes());
     if is_written {
-        format!("{tag} was moved by someone else after it was written: expected {expected}, found {found}")
+        format!("{tag} was changed by another writer after it was written: expected {expected}, found {found}")
     } else {
-        format!("{tag} was moved by someone else: expected {expected}, found {found}; it was not written")
+        format!("{tag} does not name the expected image: expected {expected}, found {found}; it was not written")
     }
 }
 
@@ -226,6 +241,8 @@ impl Diagnostic for MergeError {
         let text = match self {
             Self::Read { cause, .. } => return cause.help(),
             Self::Index(cause) => return cause.help(),
+            Self::NoSuchTag { known, .. } if known.is_empty() => "omit --if-tag",
+            Self::NoSuchTag { known, .. } => return Some(format!("use one of: {}", known.join(", "))),
             Self::Tag { .. } => {
                 "write REPOSITORY@sha256:..., as `ocitect build` prints it, or use the file of --metadata"
             }

@@ -33,6 +33,9 @@ pub use self::error::MergeError;
 pub use self::opening::{MergePart, PartContent};
 pub use self::tag_guard::ExpectedTag;
 
+/// What is done with a member, for messages.
+const ACTION: &str = "merge";
+
 /// A merge.
 #[derive(Debug, Clone, Default)]
 pub struct MergeRequest {
@@ -91,7 +94,7 @@ pub async fn merge(
     transports.expect(&targets);
     for image in &images {
         let checked = check_access(&image.outputs, transports).await;
-        checked.map_err(|error| error.of_member(image.parts.member.as_deref()))?;
+        checked.map_err(|error| error.of_member_in(ACTION, image.parts.member.as_deref()))?;
     }
     let written = write(&images, &request.expected_tags, transports, observer).await?;
     let merged = images.into_iter().zip(written).map(|(image, targets)| MergedImage {
@@ -121,7 +124,7 @@ async fn plan(
     let mut indexes: BTreeMap<Digest, Digest> = BTreeMap::new();
     let mut images = Vec::new();
     for parts in all {
-        let of_member = |error: BuildError| error.of_member(parts.member.as_deref());
+        let of_member = |error: BuildError| error.of_member_in(ACTION, parts.member.as_deref());
         let outputs = outputs(&parts, is_only, request).map_err(of_member)?;
         for place in &parts.places {
             for target in &outputs.targets {
@@ -240,8 +243,9 @@ async fn write(
         expected: expected_tags,
         transports,
     };
+    guard.check_names(&written)?;
     guard.check_before(&written).await?;
-    let mut failures = Failures::new(false, observer);
+    let mut failures = Failures::new(ACTION, false, observer);
     let supplied = supply_all(&written, &mut failures, transports, observer).await?;
     guard.check_before(&written).await?;
     let reports = publish_all(&written, supplied, &mut failures, transports, observer).await?;

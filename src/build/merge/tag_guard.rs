@@ -4,6 +4,8 @@
 //! are written, and once more afterwards: this narrows the time in which another writer is not noticed, and does not
 //! close it.
 
+use std::collections::BTreeSet;
+
 use crate::build::merge::error::MergeError;
 use crate::build::target::TargetPlace;
 use crate::build::transports::Transports;
@@ -27,6 +29,24 @@ pub(super) struct TagGuard<'a> {
 }
 
 impl TagGuard<'_> {
+    /// Refuses an expectation on a tag that is not written: it would guard nothing.
+    pub fn check_names(&self, images: &[WrittenImage<'_>]) -> Result<(), MergeError> {
+        let targets = || images.iter().flat_map(|image| &image.outputs.targets);
+        let in_registries = targets().filter(|target| matches!(target.place, TargetPlace::Registry(_)));
+        let written: BTreeSet<&Tag> = in_registries.flat_map(|target| &target.tags).collect();
+        let is_written = |expected: &ExpectedTag| match &expected.tag {
+            Some(tag) => written.contains(tag),
+            None => !written.is_empty(),
+        };
+        match self.expected.iter().find(|expected| !is_written(expected)) {
+            None => Ok(()),
+            Some(expected) => Err(MergeError::NoSuchTag {
+                tag: expected.tag.as_ref().map(ToString::to_string),
+                known: written.into_iter().map(ToString::to_string).collect(),
+            }),
+        }
+    }
+
     /// Checks that every tag that is about to be written names what is expected, or the image itself.
     pub async fn check_before(&self, images: &[WrittenImage<'_>]) -> Result<(), MergeError> {
         self.check(images, false).await

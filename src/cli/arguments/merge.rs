@@ -46,7 +46,7 @@ Examples:
   # Then on one: push the index of both, and its tags
   ocitect merge amd64.json arm64.json
 
-  # Only if nobody else has moved the tag in the meantime
+  # Only if the tag still names the image that it named before
   ocitect merge --if-tag latest=sha256:... amd64.json arm64.json
 
   # Images that other tools built

@@ -355,9 +355,11 @@ fn a_tag_that_someone_else_moved_is_not_written() {
     let files = PLATFORMS.map(part_file);
     let with = |expected: &str| sandbox.run(&merge(&fake, &["--if-tag", expected, &files[0], &files[1]]));
     let zeros = format!("sha256:{}", "0".repeat(64));
-    with(&zeros)
-        .expect(3)
-        .says(&["was moved by someone else", "found no image", "it was not written"]);
+    with(&zeros).expect(3).says(&[
+        "does not name the expected image",
+        "found no image",
+        "it was not written",
+    ]);
     assert_eq!(named(&fake, "1.0"), None);
     let whole = with("none").expect(0).digest();
     // A rerun finds its own image.
@@ -372,6 +374,14 @@ fn a_tag_that_someone_else_moved_is_not_written() {
     for bad in ["", "x", "1.0=", "a b=none", "sha256:1"] {
         with(bad).expect(2).says(&["expected a digest or none"]);
     }
+    with("2.0=none")
+        .expect(2)
+        .says(&["the tag 2.0 is not written", "use one of: 1.0, latest"]);
+    let local = ["--if-tag", "none", "-o", "oci:out", &files[0], &files[1]];
+    sandbox
+        .run(&merge(&fake, &local))
+        .expect(2)
+        .says(&["no tag is written to a registry"]);
 }
 
 #[test]
@@ -396,7 +406,7 @@ fn a_tag_that_moves_while_it_is_written_is_noticed() {
         .on("PUT", "/v2/me/app/manifests/sha256:"),
     );
     let outcome = sandbox.run(&merge(&fake, &["--if-tag", "none", &files[0], &files[1]]));
-    outcome.expect(3).says(&["was moved by someone else", &arm]);
+    outcome.expect(3).says(&["does not name the expected image", &arm]);
     assert_eq!(named(&fake, "1.0"), Some(arm));
     assert_eq!(named(&fake, "latest"), None);
 }
