@@ -92,6 +92,7 @@
 //! | `cache` | content that can be recreated: blocks, records of layers, facts, documents |
 //! | `layout`, `archive`, `registry` | the places that images are stored in |
 //! | `transfer` | copies an image from any source to any sink, children first and tags last |
+//! | `deploy` | compose files, Kubernetes manifests and their kin: the images that they name; pure |
 //! | `import` | writes a first spec for a project, from its build results and manifests |
 //! | `build` | runs a build |
 //! | `facade` | the interface of the library: `Registry`, `Image`, `Layer`, `Config` |
@@ -116,6 +117,8 @@ pub mod check;
 pub mod cli;
 #[doc(hidden)]
 pub mod compress;
+#[doc(hidden)]
+pub mod deploy;
 #[doc(hidden)]
 pub mod elf;
 mod environment;

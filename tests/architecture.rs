@@ -39,6 +39,7 @@ const MODULES: &[(&str, Imports)] = &[
     ("tree", Only(&["store", "tar", "compress", "elf", "events", "model"])),
     ("lock", Only(&["tree", "model"])),
     ("workspace", Only(&["spec", "model"])),
+    ("deploy", Only(&["spec", "workspace", "model"])),
     ("plan", Only(&["spec", "lock", "tree", "model"])),
     ("check", Only(&["tree", "elf", "secrets", "plan", "model"])),
     ("pack", Only(&["compress", "secrets", "events", "model"])),

@@ -146,14 +146,7 @@ impl<'a> Images<'a> {
         }
         let NamedImage { text, name } = named;
         let pin = self.lock.pin(text, platform).cloned();
-        let opened = match &pin {
-            Some(pin) => self.open_pinned(named, platform, pin).await?,
-            None => self.choose(named, platform).await?,
-        };
-        if let Some(locked) = self.lock.image(text).map(|image| image.digest) {
-            self.note_moved(named, opened.0.as_ref(), locked).await;
-        }
-        let (source, PlatformMatch { image, index }) = opened;
+        let (source, PlatformMatch { image, index }) = self.open_for_platform(named, platform, pin.as_ref()).await?;
         // Checked before any layer is downloaded for it.
         check_platform(platform).map_err(|cause| BuildError::Plan {
             platform: platform.clone(),
@@ -177,6 +170,33 @@ impl<'a> Images<'a> {
         };
         self.found.insert(key, found.clone());
         Ok(found)
+    }
+
+    /// Opens the manifest and the config of the image for a platform. Its layers are not read, and it is not pinned.
+    pub async fn documents_for_platform(
+        &mut self,
+        named: &NamedImage,
+        platform: &Platform,
+    ) -> Result<Image, BuildError> {
+        let pin = self.lock.pin(&named.text, platform).cloned();
+        let (_, found) = self.open_for_platform(named, platform, pin.as_ref()).await?;
+        Ok(found.image)
+    }
+
+    async fn open_for_platform(
+        &mut self,
+        named: &NamedImage,
+        platform: &Platform,
+        pin: Option<&Pin>,
+    ) -> Result<(Arc<dyn Source>, PlatformMatch), BuildError> {
+        let opened = match pin {
+            Some(pin) => self.open_pinned(named, platform, pin).await?,
+            None => self.choose(named, platform).await?,
+        };
+        if let Some(locked) = self.lock.image(&named.text).map(|image| image.digest) {
+            self.note_moved(named, opened.0.as_ref(), locked).await;
+        }
+        Ok(opened)
     }
 
     /// Opens a pinned image. Only documents that the cache does not contain are requested from its source.

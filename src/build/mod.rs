@@ -10,6 +10,7 @@ mod cache_from;
 mod changes;
 mod checking;
 mod compose;
+mod configs;
 mod contents;
 mod documents;
 mod duplicates;
@@ -48,6 +49,7 @@ pub(crate) use compose::{Composed, compose};
 pub(crate) use images::open_image;
 
 pub use changes::{ImageChange, PackageChanges, PinChange};
+pub use configs::{PlannedConfig, plan_configs};
 pub use error::BuildError;
 pub use image_check::{CheckedImage, CheckedImages, check_image};
 pub use images::{Opened, image_facts};

@@ -42,6 +42,6 @@ pub use loader::{Closure, Loaded, Loader, Need};
 pub use own_file::OwnFile;
 pub use policy::{Policy, PolicyError, Verdict};
 pub use python_source::{Import, ImportKind, Source};
-pub use rules::{check, check_secrets, check_variables, interest};
+pub use rules::{check, check_secrets, check_variables, interest, required_variables};
 pub use sarif::sarif;
 pub use subject::{OnDisk, Shadowed, Subject};

@@ -109,6 +109,15 @@ impl Policy {
     pub fn denies(&self, code: Code) -> bool {
         self.deny.contains(&code)
     }
+
+    /// Returns the severity of a finding that is about no path in the image, or `None` if it is allowed.
+    pub fn apply(&self, code: Code, severity: Severity) -> Option<Severity> {
+        match () {
+            () if self.allow.iter().any(|allow| allow.matches(code, &EntryPath::root())) => None,
+            () if self.denies(code) => Some(Severity::Error),
+            () => Some(severity),
+        }
+    }
 }
 
 /// The remaining findings of all platforms, after applying the policy of each.
@@ -166,16 +175,14 @@ impl Verdict {
     }
 
     /// Adds a warning for each `allow` entry that matched nothing on any platform. Entries for every code are exempt,
-    /// since they exclude paths from the check. Call it once, after all findings are added.
+    /// since they exclude paths from the check, and so are those for codes that only the check of a deployment finds. Call it once, after all findings are added.
     #[must_use]
     pub fn with_unused_allows(self) -> Self {
         let mut unused: BTreeMap<&str, &Platform> = BTreeMap::new();
         for (platform, policy) in &self.policies {
-            for allow in policy
-                .allow
-                .iter()
-                .filter(|allow| allow.code.is_some() && !self.used.contains(&allow.text))
-            {
+            for allow in policy.allow.iter().filter(|allow| {
+                allow.code.is_some_and(|code| !code.is_of_deployment()) && !self.used.contains(&allow.text)
+            }) {
                 unused.entry(&allow.text).or_insert(platform);
             }
         }
@@ -209,9 +216,12 @@ impl Verdict {
 
 impl Allow {
     fn passes(&self, finding: &Finding) -> bool {
-        let absolute = [b"/", finding.path.as_bytes()].concat();
-        self.code.is_none_or(|code| code == finding.code)
-            && self.pattern.is_match(Path::new(OsStr::from_bytes(&absolute)))
+        self.matches(finding.code, &finding.path)
+    }
+
+    fn matches(&self, code: Code, path: &EntryPath) -> bool {
+        let absolute = [b"/", path.as_bytes()].concat();
+        self.code.is_none_or(|known| known == code) && self.pattern.is_match(Path::new(OsStr::from_bytes(&absolute)))
     }
 }
 

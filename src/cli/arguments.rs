@@ -1,6 +1,7 @@
 //! The command line as clap parses it: names, help texts and examples. No decision is made here.
 
 mod cache;
+mod compose;
 mod output;
 mod registry;
 mod selection;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use self::cache::{CacheArguments, CacheCommand, PruneArguments};
+pub use self::compose::ComposeArguments;
 pub use self::output::OutputArguments;
 pub use self::registry::{ConnectionArguments, LoginArguments, LogoutArguments, RegistryArguments};
 pub use self::selection::{ListArguments, SelectionArguments};
@@ -321,7 +323,8 @@ pub struct CheckArguments {
     #[arg(long, value_name = "NAME=VALUE")]
     pub set: Vec<String>,
     /// Check that this file and the image's environment set every variable of `required-env`. Can be repeated: a later
-    /// file takes precedence, as in Docker. (In the spec's `env-files`, an earlier one does.)
+    /// file takes precedence, as in Docker. (In the spec's `env-files`, an earlier one does.) With --compose: a file with
+    /// the variables of the compose files, instead of .env beside the first one.
     #[arg(long, value_name = "FILE")]
     pub env_file: Vec<PathBuf>,
     /// Print findings as JSON.
@@ -339,6 +342,9 @@ pub struct CheckArguments {
     /// Lockfile.
     #[command(flatten)]
     pub pins: PinArguments,
+    /// Compose files.
+    #[command(flatten)]
+    pub compose: ComposeArguments,
     /// Members.
     #[command(flatten)]
     pub selection: SelectionArguments,
@@ -363,7 +369,10 @@ Examples:
   ocitect check --sarif > findings.sarif
 
   # Check that all required variables are set
-  ocitect check --env-file production.env";
+  ocitect check --env-file production.env
+
+  # Check that a stack sets them, before it starts
+  ocitect check --compose compose.yaml --env-file production.env";
 
 /// `ocitect push`.
 #[derive(Debug, Args)]

@@ -6,18 +6,20 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::arguments::{CheckArguments, OutputArguments, PinArguments, RegistryArguments, SelectionArguments};
+use super::arguments::{
+    CheckArguments, ComposeArguments, OutputArguments, PinArguments, RegistryArguments, SelectionArguments,
+};
 use super::failure::{Done, Failure};
 use super::image_names::{NamedImage, parse_image};
 use super::members::{self, MemberOutputs};
 use super::platforms::{parse_platforms, skipped_json};
 use super::stdout::{print, print_json};
-use super::{findings, local_names, progress, render};
+use super::{compose, findings, local_names, progress, render};
 use crate::build::{BuildOptions, CheckedImages, Member, OutputRequest, check_build, check_image, plan_build};
 use crate::check::{Code, Coverage, Finding, Verdict, check_variables, sarif};
 use crate::environment::Environment;
 use crate::events::Observer;
-use crate::model::{Platform, escape, escape_path};
+use crate::model::{Platform, escape};
 use crate::spec::read_env_file;
 use crate::store::SkippedEntry;
 
@@ -28,7 +30,17 @@ pub async fn run(arguments: &CheckArguments, output: &OutputArguments, environme
     }
     let observer = progress::observer(output);
     let platforms = parse_platforms(&arguments.platform)?;
-    if let Some(path) = spec_path(&arguments.subject)? {
+    let path = spec_path(&arguments.subject)?;
+    if !arguments.compose.compose.is_empty() {
+        let path = path.ok_or_else(|| {
+            Failure::usage(
+                "--compose checks the services that run the images of a spec, but an image is given",
+                "give the path of a spec or of a workspace",
+            )
+        })?;
+        return compose::run(path, platforms, arguments, environment, &observer).await;
+    }
+    if let Some(path) = path {
         let checked = check_spec(path, platforms, arguments, environment, &observer).await?;
         return print_members(&checked, arguments);
     }
@@ -69,7 +81,7 @@ fn print_members(checked: &[(Option<String>, Verdict)], arguments: &CheckArgumen
             print_for_people(verdict, &notes(verdict, &[]))?;
         }
     }
-    refuse_errors(checked.iter().map(|(_, verdict)| verdict.error_count()).sum())
+    findings::refuse_errors(checked.iter().map(|(_, verdict)| verdict.error_count()).sum())
 }
 
 /// Returns the path of a spec: an existing file or directory. Any other subject is the name of an image.
@@ -91,13 +103,7 @@ fn spec_path(subject: &str) -> Result<Option<&Path>, Failure> {
 fn given_variables(paths: &[PathBuf]) -> Result<Option<BTreeMap<String, String>>, Failure> {
     let mut variables = (!paths.is_empty()).then(BTreeMap::new);
     for path in paths {
-        let shown = escape_path(path);
-        let found = read_env_file(path)?.ok_or_else(|| {
-            Failure::usage(
-                &format!("env file {shown} does not exist"),
-                "give a file with NAME=value lines",
-            )
-        })?;
+        let found = read_env_file(path)?.ok_or_else(|| Failure::no_env_file(path))?;
         variables.get_or_insert_default().extend(found);
     }
     Ok(variables)
@@ -179,9 +185,6 @@ async fn check_named_image(
 /// Version of the JSON for a workspace.
 const JSON_VERSION: u32 = 1;
 
-/// Help for errors among the findings.
-const GATE_HELP: &str = "fix each error, or ignore a finding with `allow` in the spec's [check]";
-
 /// Prints on stdout what was found, what was checked and what was not. If one of the findings is an error, the command
 /// fails, and stderr has nothing else.
 fn print_verdict(verdict: &Verdict, skipped: &[SkippedEntry], arguments: &CheckArguments) -> Done {
@@ -198,7 +201,7 @@ fn print_verdict(verdict: &Verdict, skipped: &[SkippedEntry], arguments: &CheckA
     } else {
         print_for_people(verdict, &notes)?;
     }
-    refuse_errors(verdict.error_count())
+    findings::refuse_errors(verdict.error_count())
 }
 
 fn verdict_json(verdict: &Verdict, skipped: &[SkippedEntry]) -> Value {
@@ -210,15 +213,6 @@ fn verdict_json(verdict: &Verdict, skipped: &[SkippedEntry]) -> Value {
         "checked": verdict.checked.iter().map(Coverage::to_json).collect::<Vec<_>>(),
         "skipped": skipped.iter().map(skipped_json).collect::<Vec<_>>(),
     })
-}
-
-/// Fails if the check found errors.
-fn refuse_errors(error_count: usize) -> Done {
-    match error_count {
-        0 => Ok(()),
-        1 => Err(Failure::gate("the check found 1 error", GATE_HELP)),
-        count => Err(Failure::gate(&format!("the check found {count} errors"), GATE_HELP)),
-    }
 }
 
 /// Prints the findings, what was checked, and the number of findings.
@@ -253,6 +247,7 @@ pub(super) async fn check_new_spec(
             locked: false,
             offline: is_offline,
         },
+        compose: ComposeArguments::default(),
         selection: SelectionArguments::default(),
         registry: registry.clone(),
     };

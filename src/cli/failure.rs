@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::error::Error;
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -10,7 +11,8 @@ use super::choices::Progress;
 use super::render;
 use super::stderr::{eprintln_json, eprintln_line};
 use crate::build::BuildError;
-use crate::model::Diagnostic;
+use crate::deploy::compose::ComposeError;
+use crate::model::{Diagnostic, escape_path};
 use crate::spec::SpecError;
 use crate::workspace::WorkspaceError;
 
@@ -25,7 +27,7 @@ pub struct Failure {
     message: String,
     causes: Vec<String>,
     help: Option<String>,
-    /// Excerpt of the spec with its own help, printed for people in place of the other fields.
+    /// Excerpt of the spec or of a compose file with its own help, printed for people in place of the other fields.
     diagnostic: Option<String>,
     exit_code: u8,
     /// Failures of the same run that are printed after it.
@@ -56,6 +58,12 @@ impl Failure {
             exit_code: 3,
             ..Self::usage(message, help)
         }
+    }
+
+    /// Returns the failure for an env file of the command line that does not exist.
+    pub fn no_env_file(path: &Path) -> Self {
+        let message = format!("env file {} does not exist", escape_path(path));
+        Self::usage(&message, "give a file with NAME=value lines")
     }
 
     /// Returns a local failure.
@@ -166,8 +174,11 @@ impl<E: Diagnostic> From<E> for Failure {
 }
 
 fn of<E: Diagnostic>(error: &E) -> Failure {
-    // A diagnostic of the spec shows the line, a caret, and its own help.
-    let diagnostic = spec_error(error).and_then(|error| error.render(render::color_on_stderr()));
+    // A diagnostic of a file shows the line, a caret, and its own help.
+    let color = render::color_on_stderr();
+    let of_spec = spec_error(error).and_then(|error| error.render(color));
+    let of_compose = || (error as &dyn Any).downcast_ref::<ComposeError>()?.render(color);
+    let diagnostic = of_spec.or_else(of_compose);
     Failure {
         message: error.to_string(),
         causes: causes(error),

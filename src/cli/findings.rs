@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::failure::{Done, Failure};
 use super::render;
 use crate::check::{Code, Finding, Severity};
 
@@ -90,15 +91,16 @@ fn block(finding: &Finding, platforms: &str, takes_colors: bool) -> String {
 }
 
 fn head(finding: &Finding, takes_colors: bool) -> String {
-    let color = match finding.severity {
+    head_of(finding.severity, finding.code, takes_colors)
+}
+
+/// Returns `error[code]:` or `warning[code]:`.
+pub(super) fn head_of(severity: Severity, code: Code, takes_colors: bool) -> String {
+    let color = match severity {
         Severity::Error => 31,
         Severity::Warning => 33,
     };
-    render::emphasis_where(
-        takes_colors,
-        &format!("{}[{}]:", finding.severity.as_str(), finding.code),
-        color,
-    )
+    render::emphasis_where(takes_colors, &format!("{}[{code}]:", severity.as_str()), color)
 }
 
 fn help(finding: &Finding, takes_colors: bool) -> String {
@@ -140,6 +142,18 @@ pub fn codes() -> String {
         )
     };
     Code::ALL.iter().map(line).collect()
+}
+
+/// Help for errors among the findings.
+const GATE_HELP: &str = "fix each error, or ignore a finding with `allow` in the spec's [check]";
+
+/// Fails if the check found errors.
+pub fn refuse_errors(error_count: usize) -> Done {
+    match error_count {
+        0 => Ok(()),
+        1 => Err(Failure::gate("the check found 1 error", GATE_HELP)),
+        count => Err(Failure::gate(&format!("the check found {count} errors"), GATE_HELP)),
+    }
 }
 
 #[cfg(test)]

@@ -53,6 +53,15 @@ pub fn load(
     with_outputs(workspace.into_members(), &selected, &request)
 }
 
+/// Loads the spec at `path`, or all members of the workspace that it is the root of or belongs to. Bases come first.
+pub fn load_whole(path: &Path, request: &OutputRequest, inputs: &Inputs) -> Result<Vec<MemberOutputs>, Failure> {
+    let all = SelectionArguments::default();
+    match find(path)? {
+        Found::Member { root, .. } => load(root.path(), &all, request, inputs),
+        Found::Workspace(_) | Found::Alone => load(path, &all, request, inputs),
+    }
+}
+
 /// Decides the outputs of the selected members and of those that they are based on. Others are left out.
 fn with_outputs(
     all: Vec<WorkspaceMember>,

@@ -8,6 +8,7 @@ mod build;
 mod cache;
 mod check;
 mod choices;
+mod compose;
 mod copy;
 mod destination;
 mod environment;

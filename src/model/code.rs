@@ -58,6 +58,7 @@ codes! {
     BrokenShebang "broken-shebang" Error "the #! line of a script on PATH names a program that is not in the image"
     BudgetExceeded "budget-exceeded" Error "the compressed image is larger than max-size"
     DanglingSymlink "dangling-symlink" Warning "a symbolic link points to a path that does not exist"
+    DependencyMissing "dependency-missing" Error "a service depends on one that does not exist"
     DevFiles "dev-files" Warning "development files, such as a .git directory, are packed"
     EditableInstall "editable-install" Error "an editable installation points to a directory that is not in the image"
     EmptyVariable "empty-variable" Warning "an environment variable is set to an empty string"
@@ -67,8 +68,10 @@ codes! {
     ForeignPath "foreign-path" Warning "a file contains a path of the machine that built it"
     HealthcheckIgnored "healthcheck-ignored" Warning "podman ignores the health check of an image with an OCI manifest"
     HealthcheckMissing "healthcheck-missing" Error "the command of the health check is not in the image"
+    ImageNotInWorkspace "image-not-in-workspace" Warning "the image of a service is like that of a member, and no member has it"
     JavaTooOld "java-too-old" Error "a class is compiled for a newer Java than the image has"
     LibcTooOld "libc-too-old" Error "a program needs a newer C library than the image has"
+    MissingEnvFile "missing-env-file" Error "an env file of a service does not exist"
     MissingImport "missing-import" Error "a module that the program imports at startup is not in the image"
     MissingJar "missing-jar" Warning "the Class-Path of a jar names a library that is not in the image"
     MissingLibrary "missing-library" Error "a required shared library is not in the loader's search path"
@@ -77,7 +80,9 @@ codes! {
     MissingPlatformPackage "missing-platform-package" Error "the part of a package for this platform is missing"
     MissingRequirement "missing-requirement" Warning "an installed Python package requires another one that is missing"
     MissingVariable "missing-variable" Error "an environment variable that the image requires is not set"
+    NoHealthCheck "no-health-check" Error "a service waits until another one is healthy, which has no health check"
     NodeTooOld "node-too-old" Error "an ES module is loaded with require, which the image's Node does not support"
+    NotEvaluated "not-evaluated" Warning "a part of a compose file that may matter is not evaluated"
     RunsAsRoot "runs-as-root" Warning "the image runs as root"
     Secret "secret" Warning "the image contains what looks like a secret"
     Setuid "setuid" Warning "a file runs with the rights of its owner or group"
@@ -88,6 +93,7 @@ codes! {
     SymlinkEscape "symlink-escape" Warning "a symbolic link points above the root of the image"
     UnknownGroup "unknown-group" Error "the image's group does not exist in /etc/group"
     UnknownUser "unknown-user" Error "the image's user does not exist in /etc/passwd"
+    UnsetInterpolation "unset-interpolation" Warning "a compose file uses a variable that is not set"
     UnsupportedEngine "unsupported-engine" Warning "a package requires another runtime version than the image has"
     UnusedAllow "unused-allow" Warning "an `allow` entry of the spec matches no finding"
     UnwritableWorkdir "unwritable-workdir" Warning "the image's user cannot write to the working directory or a volume"
@@ -95,6 +101,22 @@ codes! {
     WrongArchitecture "wrong-architecture" Error "a program or library is built for another processor"
     WrongLibc "wrong-libc" Error "a program is built for another C library than the image has"
     WrongPython "wrong-python" Error "packages are installed for another version of Python than the image has"
+}
+
+impl Code {
+    /// Returns `true` for codes that are only found if the command line says how the image is deployed.
+    pub fn is_of_deployment(self) -> bool {
+        matches!(
+            self,
+            Self::DependencyMissing
+                | Self::ImageNotInWorkspace
+                | Self::MissingEnvFile
+                | Self::MissingVariable
+                | Self::NoHealthCheck
+                | Self::NotEvaluated
+                | Self::UnsetInterpolation
+        )
+    }
 }
 
 impl fmt::Display for Code {

@@ -79,6 +79,20 @@ pub fn escape(bytes: &[u8]) -> String {
     text
 }
 
+/// Replaces each character that a terminal would interpret and that the renderer does not escape. The replacement has
+/// the same length in bytes, so positions do not change.
+pub fn mask_unprintable(text: &str) -> String {
+    let is_plain = |character: char| {
+        character.is_ascii() || escape(character.encode_utf8(&mut [0; 4]).as_bytes()).len() == character.len_utf8()
+    };
+    let marked = |character: char| match character.len_utf8() {
+        _ if is_plain(character) => character,
+        2 => '\u{b7}',
+        _ => char::REPLACEMENT_CHARACTER,
+    };
+    text.chars().map(marked).collect()
+}
+
 /// Returns `true` for control characters, and for characters that reorder or hide text on a terminal (bidirectional
 /// overrides, zero widths).
 fn is_unprintable(character: char) -> bool {
@@ -88,12 +102,20 @@ fn is_unprintable(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::escape;
+    use super::{escape, mask_unprintable};
 
     #[test]
     fn escapes_what_a_terminal_would_act_on() {
         assert_eq!(escape(b"plain \xc3\xa4"), "plain \u{e4}");
         assert_eq!(escape(b"a\nb\x1b[31m\\\xff"), "a\\nb\\u{1b}[31m\\\\\\xff");
         assert_eq!(escape("\u{202e}".as_bytes()), "\\u{202e}");
+    }
+
+    #[test]
+    fn masked_text_has_the_length_of_the_original() {
+        let text = "a\u{85}\u{202e}\u{e4}\n";
+        let masked = mask_unprintable(text);
+        assert_eq!(masked, "a\u{b7}\u{fffd}\u{e4}\n");
+        assert_eq!(masked.len(), text.len());
     }
 }

@@ -29,7 +29,18 @@ pub(super) fn merge(
     created_s: i64,
     warnings: &mut Vec<String>,
 ) -> Result<ConfigPlan, PlanError> {
-    let mut fields = base_execution(base)?;
+    Ok(ConfigPlan {
+        execution: execution(spec, base_execution(base)?, warnings)?,
+        created: rfc3339(created_s)?,
+    })
+}
+
+/// Returns the table `config` of a base image with the changes of the spec, like the plan of a build.
+///
+/// # Errors
+/// Returns [`PlanError`] for a base whose config violates the standard.
+pub fn execution(spec: ConfigSpec, base: Fields, warnings: &mut Vec<String>) -> Result<Fields, PlanError> {
+    let mut fields = base;
     drop_on_build(&mut fields, warnings);
     set_commands(&mut fields, &spec)?;
     let texts = [
@@ -49,13 +60,14 @@ pub(super) fn merge(
     if let Some(healthcheck) = spec.healthcheck {
         fields.insert("Healthcheck".to_owned(), healthcheck_value(healthcheck));
     }
-    Ok(ConfigPlan {
-        execution: fields,
-        created: rfc3339(created_s)?,
-    })
+    Ok(fields)
 }
 
-fn base_execution(base: Option<&Image>) -> Result<Fields, PlanError> {
+/// Returns the table `config` of a base image; empty without one.
+///
+/// # Errors
+/// Returns [`PlanError`] if it is no table.
+pub fn base_execution(base: Option<&Image>) -> Result<Fields, PlanError> {
     match base.and_then(|base| base.config().value().fields().get("config")) {
         None | Some(Value::Null) => Ok(Fields::new()),
         Some(Value::Object(fields)) => Ok(fields.clone()),

@@ -23,7 +23,7 @@ mod types;
 
 pub use assemble::{assemble, index, index_annotations};
 pub use build_plan::{plan, plan_recording};
-pub use config::REQUIRED_ENV_LABEL;
+pub use config::{REQUIRED_ENV_LABEL, base_execution, execution};
 pub use error::PlanError;
 pub use image_plan::check_platform;
 pub use reuse::PlanInputs;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::Place;
-use crate::model::{Diagnostic, ErrorKind, Platform, escape, escape_path, is_irregular};
+use crate::model::{Diagnostic, ErrorKind, Platform, escape, escape_path, is_irregular, mask_unprintable};
 
 /// An error of a spec.
 #[derive(Debug, thiserror::Error)]
@@ -139,7 +139,7 @@ impl Diagnostics {
 
     fn report(&self, problem: &Problem, renderer: &Renderer) -> String {
         let file = self.source.file_at(&problem.span);
-        let text = printable(file.text);
+        let text = mask_unprintable(file.text);
         let mut snippet = Snippet::source(text.as_str())
             .path(escape_path(file.path))
             .annotation(AnnotationKind::Primary.span(file.inside(&problem.span)));
@@ -151,7 +151,7 @@ impl Diagnostics {
             if other.start == file.start {
                 snippet = snippet.annotation(annotation);
             } else {
-                let text = printable(other.text);
+                let text = mask_unprintable(other.text);
                 elsewhere = Some(
                     Snippet::source(text)
                         .path(escape_path(other.path))
@@ -338,18 +338,4 @@ impl Problem {
             ..Self::new(span, error.to_string())
         }
     }
-}
-
-/// Replaces each character that a terminal would interpret and that the renderer does not escape. The replacement has
-/// the same length in bytes, so positions do not change.
-fn printable(text: &str) -> String {
-    let is_plain = |character: char| {
-        character.is_ascii() || escape(character.encode_utf8(&mut [0; 4]).as_bytes()).len() == character.len_utf8()
-    };
-    let marked = |character: char| match character.len_utf8() {
-        _ if is_plain(character) => character,
-        2 => '\u{b7}',
-        _ => char::REPLACEMENT_CHARACTER,
-    };
-    text.chars().map(marked).collect()
 }

@@ -43,19 +43,26 @@ fn healthcheck_ignored(subject: &Subject, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Returns findings of the code `missing-variable`: names that must be set where the image runs, by its label
-/// `REQUIRED_ENV_LABEL`, and that neither `given` nor the image's own environment sets to a value. Sorted by name. No
-/// value is shown.
-pub fn check_variables(platform: &Platform, execution: &Execution, given: &BTreeMap<String, String>) -> Vec<Finding> {
+/// Returns the variables that must be set where an image runs, by its label `REQUIRED_ENV_LABEL`.
+pub fn required_variables(execution: &Execution) -> BTreeSet<&str> {
     let label = execution
         .labels
         .get(REQUIRED_ENV_LABEL)
         .map(String::as_str)
         .unwrap_or_default();
-    let of_label = label.split(',').map(str::trim).filter(|name| !name.is_empty());
+    label
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
+/// Returns findings of the code `missing-variable`: names that must be set where the image runs, by its label
+/// `REQUIRED_ENV_LABEL`, and that neither `given` nor the image's own environment sets to a value. Sorted by name. No
+/// value is shown.
+pub fn check_variables(platform: &Platform, execution: &Execution, given: &BTreeMap<String, String>) -> Vec<Finding> {
     let of_image: BTreeMap<&str, &str> = execution.env.iter().map(|(name, value)| (&**name, &**value)).collect();
-    let names: BTreeSet<&str> = of_label.collect();
-    let missing = names.into_iter().filter(|name| {
+    let missing = required_variables(execution).into_iter().filter(|name| {
         let is_empty = |value: Option<&str>| value.is_none_or(str::is_empty);
         is_empty(given.get(*name).map(String::as_str)) && is_empty(of_image.get(name).copied())
     });

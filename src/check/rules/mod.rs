@@ -39,7 +39,7 @@ mod tests;
 mod users;
 mod wrappers;
 
-pub use environment::check_variables;
+pub use environment::{check_variables, required_variables};
 pub use secrets::check_secrets;
 
 pub(super) use rule::Rule;

@@ -1,5 +1,6 @@
 //! The findings of `ocitect check` and `ocitect build`, how they are reported, and that no image is written then.
 
+mod compose;
 mod coverage;
 mod docs;
 mod secrets;
