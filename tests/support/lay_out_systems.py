@@ -118,7 +118,7 @@ def lay_out_ai_system(output: Path, artifacts: Path):
 
 
 def lay_out_workstation(output: Path, artifacts: Path):
-    """The sources need no compiler: they are what it would write. `.env` is what somebody made of `env.example`."""
+    """The sources need no compiler: they are what it would write. `.env` is `env.example`, filled in."""
     system = SYSTEMS / "workstation"
     shutil.copytree(system, output)
     shutil.copytree(system / "api" / "src", output / "dist" / "api")

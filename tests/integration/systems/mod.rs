@@ -2,6 +2,7 @@
 
 mod agent_runner;
 mod ai_system;
+mod compose;
 mod container;
 mod eliza;
 mod failures;

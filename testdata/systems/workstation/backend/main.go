@@ -1,4 +1,4 @@
-// The backend of the workstation: keeps notes in memory, and lists the servers that it was told of.
+// The backend of the workstation: reports its health, and lists the servers of the stack.
 package main
 
 import (
