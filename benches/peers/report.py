@@ -8,7 +8,7 @@ TITLES = {
     "changed": "One small file, or one megabyte of the 1 GiB file, changed",
     "registry": "Cold machine, pushed to a registry; output is what was sent of layers",
     "platforms": "Eight platforms with one shared layer", "linear": "Cost over number and size of files, cold",
-    "start-up": "Start-up",
+    "stack": "A stack: a base and 21 images on it", "start-up": "Start-up",
 }
 
 

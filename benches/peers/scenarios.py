@@ -8,6 +8,7 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
+import stack
 import workloads
 from bench import Bench
 from measure import Failed, Step, measure, output_of
@@ -160,6 +161,24 @@ def blob_size(server: Registry, digest: str) -> int:
     return path.stat().st_size
 
 
+def stack_of_images(bench: Bench):
+    """22 images on a common base: cold, unchanged, and after one of them changed."""
+    if not bench.has("python"):
+        return
+    tree = stack.make_stack(bench.workloads)
+    workspace = stack.Workspace("workspace", bench.binary)
+    loop = stack.Loop("22 builds", bench.binary)
+    podman = stack.PodmanLoop("podman")
+    if podman.missing():
+        bench.tell("stack", "podman is not on PATH")
+    peers = [] if podman.missing() else [podman]
+    bench.rounds("stack", "cold", tree, [stack.OneImage("one image", bench.binary), workspace, loop, *peers])
+    bench.rounds("stack", "unchanged", tree, [workspace, loop], warm=True)
+    with copy_of(tree, bench.scratch) as tree:
+        bench.rounds("stack", "one changed", tree, [workspace, loop], warm=True,
+                     before=lambda run: stack.change(tree, run))
+
+
 def start_up(bench: Bench):
     """Until the version is told, and until a mistake in a spec is."""
     with tempfile.TemporaryDirectory(dir=bench.scratch, prefix="start-") as name:
@@ -178,4 +197,4 @@ def start_up(bench: Bench):
 
 
 SCENARIOS = {"cold": cold, "again": again, "changed": changed, "registry": registry, "platforms": platforms,
-             "linear": linear, "start-up": start_up}
+             "linear": linear, "stack": stack_of_images, "start-up": start_up}

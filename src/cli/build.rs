@@ -19,8 +19,8 @@ use crate::environment::Environment;
 use crate::events::Event;
 use crate::model::Reference;
 
-/// Number of tags that a warning shows.
-const SHOWN_TAGS: usize = 8;
+/// Number of tags or members that a warning shows.
+const SHOWN_NAMES: usize = 8;
 
 /// Builds the image of a spec, or the images of a workspace, and prints the `NAME@DIGEST` of each at the end.
 pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environment: &Environment) -> Done {
@@ -31,6 +31,9 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
     let request = output_request(arguments, metadata.as_ref())?;
     let stdout_is_taken = destination::taken_stdout(&request.outputs, metadata.as_ref())?;
     let subject = Subject::load(&arguments.spec, &arguments.selection, &inputs)?;
+    if let Some(warning) = left_dependents(&subject.left_dependents()) {
+        observer.event(Event::Warning(warning));
+    }
     let subject = subject.in_shard(&arguments.spec, arguments.shard)?;
     let unchanged = Unchanged::read(&arguments.changed_from, &subject, &arguments.spec)?;
     let mut images = subject.outputs(&request)?;
@@ -123,10 +126,23 @@ fn check_is_no_image(arguments: &BuildArguments) -> Done {
     ))
 }
 
+/// Returns the warning for members that keep an earlier state of what is built.
+fn left_dependents(ids: &BTreeSet<String>) -> Option<String> {
+    let shown: Vec<&str> = ids.iter().take(SHOWN_NAMES).map(String::as_str).collect();
+    let more = if ids.len() > shown.len() { ", …" } else { "" };
+    (!ids.is_empty()).then(|| {
+        format!(
+            "not selected, but based on a selected member or taking its files: {}{more} (use --with-dependents to build \
+             them too)",
+            shown.join(", ")
+        )
+    })
+}
+
 /// Returns the warning for tags of unchanged members that the earlier build did not write.
 fn unset_tags(tags: &[String]) -> Option<String> {
     let count = tags.len();
-    let (first, _) = tags.split_at(count.min(SHOWN_TAGS));
+    let (first, _) = tags.split_at(count.min(SHOWN_NAMES));
     let more = if count > first.len() { ", …" } else { "" };
     (count > 0).then(|| {
         format!(

@@ -67,6 +67,7 @@ fn member_json(member: &MemberOutputs<'_>) -> Value {
         "tags": member.outputs.tags.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "platforms": platforms(member),
         "base_members": member.spec.member_bases(),
+        "source_members": member.spec.member_sources(),
         "base_images": base_images(member.spec),
     })
 }

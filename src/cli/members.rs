@@ -62,6 +62,14 @@ impl Subject {
         }
     }
 
+    /// Returns the IDs of members that need a selected one and are not selected themselves.
+    pub fn left_dependents(&self) -> BTreeSet<String> {
+        match self {
+            Self::Alone(_) => BTreeSet::new(),
+            Self::Members(selected) => &selected.workspace.with_dependents(selected.ids.clone()) - &selected.ids,
+        }
+    }
+
     /// Returns the part of the members that `--shard` selects.
     pub fn in_shard(self, path: &Path, arguments: ShardArguments) -> Result<Self, Failure> {
         let Some(shard) = arguments.shard else {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Deserialize;
+use serde::{Deserialize, de};
 use serde_json::Value;
 
 use super::failure::{Diagnostic, ErrorKind, escape};
@@ -167,6 +167,9 @@ impl Metadata {
     /// Returns [`MetadataError`] if it is not such a file.
     pub fn parse(bytes: &[u8]) -> Result<Self, MetadataError> {
         let value = strict_json::parse(bytes).map_err(MetadataError::Malformed)?;
+        if !value.is_object() {
+            return Err(MetadataError::Malformed(de::Error::custom("expected an object")));
+        }
         if value.get("images").is_none() {
             let only = serde_json::from_value(value).map_err(MetadataError::Malformed)?;
             let images = vec![image(only)?];

@@ -253,11 +253,18 @@ impl Spec {
         specs.filter_map(|spec| spec.member_base().map(str::to_owned)).collect()
     }
 
+    /// Returns the IDs of the members of the workspace that the image takes files from for some platform, sorted.
+    pub fn member_sources(&self) -> BTreeSet<String> {
+        let specs = self.platform_specs.iter().flatten();
+        specs
+            .flat_map(PlatformSpec::member_sources)
+            .map(str::to_owned)
+            .collect()
+    }
+
     /// Returns the IDs of the members of the workspace that the image is based on or takes files from, sorted.
     pub fn needed_members(&self) -> BTreeSet<String> {
-        let specs = self.platform_specs.iter().flatten();
-        let sources = specs.flat_map(PlatformSpec::member_sources).map(str::to_owned);
-        self.member_bases().into_iter().chain(sources).collect()
+        &self.member_bases() | &self.member_sources()
     }
 
     /// Returns the paths of the spec, its lockfile with the directory of its facts, its ignore files and env-files, whether

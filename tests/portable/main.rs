@@ -20,6 +20,7 @@ mod support {
     mod layout;
     #[allow(dead_code, reason = "the crate `integration` uses the rest")]
     pub mod liar;
+    #[allow(dead_code, reason = "the crate `integration` uses the rest")]
     pub mod odd_yaml;
     #[allow(dead_code, reason = "the crate `integration` uses the rest")]
     pub mod page;

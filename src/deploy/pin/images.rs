@@ -225,7 +225,7 @@ mod tests {
     fn what_is_no_metadata_is_refused_with_the_reason() {
         for (text, reason) in [
             ("", "EOF"),
-            ("[]", "invalid type: sequence"),
+            ("[]", "expected an object"),
             ("{}", "missing field `tags`"),
             (r#"{"version":2,"images":[]}"#, "version 2"),
             (r#"{"version":1,"images":{}}"#, "expected a sequence"),
