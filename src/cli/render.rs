@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 
 use super::choices::Color;
-use crate::build::{BuildReport, LayerOrigin, LayerReport, PlatformReport};
+use crate::build::{BuildReport, LayerReport, PlatformReport};
 use crate::events::Outcome;
 use crate::model::{Tag, size_text};
 
@@ -116,16 +116,15 @@ pub fn workspace_summary(images: &[(&str, &BuildReport)], unbuilt: &[(&str, Stri
     lines.join("\n")
 }
 
-/// Returns how many layers of an image were packed for it, and how many it shares: with its base, with other images of the
-/// build, or with an earlier one. The platform with the most layers counts.
+/// Returns the number of layers of an image, and how many of them were sent: the targets had the others, or mounted them
+/// from another image. The platform with the most layers counts.
 fn layer_counts(report: &BuildReport) -> String {
     let counts = report.platforms.iter().map(|platform| {
-        let is_new = |layer: &&LayerReport| layer.origin == LayerOrigin::Packed;
-        let new = platform.layers.iter().filter(is_new).count();
-        (platform.layers.len(), new)
+        let is_new = |layer: &&LayerReport| report.outcomes(&layer.descriptor).contains(&Outcome::Copied);
+        (platform.layers.len(), platform.layers.iter().filter(is_new).count())
     });
     let (all, new) = counts.max().unwrap_or_default();
-    format!("{new} new, {} shared layers", all - new)
+    format!("{all} layers, {new} new")
 }
 
 /// Returns the line with an output and the tags that were written there.

@@ -20,6 +20,11 @@ fn the_guide_to_many_images_shows_what_its_commands_do() {
     follow("docs/guides/many-images.md");
 }
 
+#[test]
+fn the_guide_to_several_runners_shows_what_its_commands_do() {
+    follow("docs/guides/several-runners.md");
+}
+
 /// Does what a page says in a new checkout, and compares the output of its commands.
 #[track_caller]
 fn follow(page: &str) {
