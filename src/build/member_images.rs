@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use crate::build::BuildError;
 use crate::build::images::{PlatformImage, ReadName};
-use crate::build::inputs::PlannedPlatform;
 use crate::model::{Content, Digest, EntryKind, EntryPath, Image, LayerPlan, Platform, Root};
 use crate::store::Source;
 
@@ -15,14 +14,16 @@ use crate::store::Source;
 pub(super) struct MemberImages(BTreeMap<String, Vec<MemberPlatform>>);
 
 /// A platform of a member.
-struct MemberPlatform {
-    platform: Platform,
-    image: PlatformImage,
+pub(super) struct MemberPlatform {
+    pub platform: Platform,
+    pub image: PlatformImage,
+    /// A text that identifies the image before its layers are packed.
+    pub identity: String,
     /// Its own layers, as they are planned.
-    layers: Vec<Arc<LayerPlan>>,
-    base: Option<PlatformImage>,
+    pub layers: Vec<Arc<LayerPlan>>,
+    pub base: Option<PlatformImage>,
     /// The images that its files are copied from.
-    file_images: BTreeMap<Digest, PlatformImage>,
+    pub file_images: BTreeMap<Digest, PlatformImage>,
 }
 
 impl MemberImages {
@@ -44,17 +45,18 @@ impl MemberImages {
         })
     }
 
-    /// Adds a member, with its image for each of its planned platforms, in their order.
-    pub fn add(&mut self, id: &str, images: Vec<(Platform, PlatformImage)>, planned: &[PlannedPlatform]) {
-        let platforms = images.into_iter().zip(planned);
-        let platforms = platforms.map(|((platform, image), planned)| MemberPlatform {
-            platform,
-            image,
-            layers: planned.plan.layers.clone(),
-            base: planned.base.clone(),
-            file_images: planned.file_images.clone(),
-        });
-        self.0.insert(id.to_owned(), platforms.collect());
+    /// Returns a text that identifies a base, which may be a planned member; `None` is scratch.
+    pub fn identity(&self, base: Option<&PlatformImage>, platform: &Platform) -> Result<String, BuildError> {
+        match base.map(|base| (&base.name, base)) {
+            None => Ok("scratch".to_owned()),
+            Some((ReadName::Member { id, .. }, _)) => self.find(id, platform).map(|member| member.identity.clone()),
+            Some((ReadName::Image(_), base)) => Ok(base.image.manifest().descriptor().digest.to_string()),
+        }
+    }
+
+    /// Adds a member, with its platforms in their order.
+    pub fn add(&mut self, id: &str, platforms: Vec<MemberPlatform>) {
+        self.0.insert(id.to_owned(), platforms);
     }
 
     /// Returns the source of a file's content: what the member's own layer is packed from, or a file of the image below.

@@ -8,8 +8,10 @@ use crate::build::contents::Contents;
 use crate::build::images::{PlatformImage, ReadName};
 use crate::build::inputs::PlannedPlatform;
 use crate::build::member::Member;
+use crate::build::member_images::{MemberImages, MemberPlatform};
 use crate::build::options::BuildOptions;
-use crate::model::{Descriptor, DiffId, Digest, Image, Layer, LayerPlan, Platform, Root};
+use crate::build::records::{Records, facts_key};
+use crate::model::{Descriptor, DiffId, Digest, Image, Layer, LayerPlan, Root};
 use crate::plan::{BuildPlan, assemble};
 use crate::tree::{Facts, planned_facts};
 
@@ -19,20 +21,30 @@ pub(super) fn planned_images(
     member: &Member<'_>,
     id: &str,
     platforms: &[PlannedPlatform],
+    members: &MemberImages,
     contents: &Contents,
+    records: &Records,
     options: &BuildOptions,
-) -> Result<Vec<(Platform, PlatformImage)>, BuildError> {
+) -> Result<Vec<MemberPlatform>, BuildError> {
     let image = |planned: &PlannedPlatform| {
         let layers: Vec<Layer> = planned.plan.layers.iter().map(|layer| unpacked(layer)).collect();
         let image = planned_image(&planned.plan, &layers)?;
+        let below = members.identity(planned.base.as_ref(), &planned.plan.platform)?;
         let platform_image = PlatformImage {
             name: name(member, id),
             source: Arc::new(BuildOutput::new(Root::Manifest(image.manifest().clone()))),
             image,
             index: None,
-            facts: Arc::new(facts(id, planned, contents, options)?),
+            facts: Arc::new(facts(id, planned, &below, contents, records, options)?),
         };
-        Ok((planned.plan.platform.clone(), platform_image))
+        Ok(MemberPlatform {
+            platform: planned.plan.platform.clone(),
+            image: platform_image,
+            identity: facts_key(&below, &planned.plan.layers).to_string(),
+            layers: planned.plan.layers.clone(),
+            base: planned.base.clone(),
+            file_images: planned.file_images.clone(),
+        })
     };
     platforms.iter().map(image).collect()
 }
@@ -64,20 +76,26 @@ pub(super) fn planned_image(plan: &BuildPlan, layers: &[Layer]) -> Result<Image,
     Image::new(manifest, config).map_err(|cause| failed(cause.into()))
 }
 
-/// Returns the facts about a planned image.
+/// Returns the facts about a planned image. Those of an image whose files are unchanged are in the cache.
 fn facts(
     id: &str,
     planned: &PlannedPlatform,
+    below: &str,
     contents: &Contents,
+    records: &Records,
     options: &BuildOptions,
 ) -> Result<Facts, BuildError> {
+    let layers = &planned.plan.layers;
+    if let Some(facts) = records.load_facts(below, layers) {
+        return Ok(facts);
+    }
     let empty = Facts::empty();
-    let below = planned.base.as_ref().map_or(&empty, |base| base.facts.as_ref());
+    let below_facts = planned.base.as_ref().map_or(&empty, |base| base.facts.as_ref());
     let below_layers = planned.base.as_ref().map_or(0, |base| base.image.layers().count());
     let facts = planned_facts(
-        below,
+        below_facts,
         u32::try_from(below_layers).unwrap_or(u32::MAX),
-        &planned.plan.layers,
+        layers,
         &options.scratch_directory,
         &|_, content| contents.open_any(content),
     );
@@ -86,8 +104,10 @@ fn facts(
         platform: planned.plan.platform.clone(),
         cause: Box::new(cause),
     })?;
-    facts.ok_or_else(|| BuildError::MemberUnknown {
+    let facts = facts.ok_or_else(|| BuildError::MemberUnknown {
         id: id.to_owned(),
         platform: planned.plan.platform.clone(),
-    })
+    })?;
+    records.store_facts(below, layers, &facts);
+    Ok(facts)
 }

@@ -15,6 +15,7 @@ use crate::build::options::BuildOptions;
 use crate::build::outputs;
 use crate::build::parts::build_inputs;
 use crate::build::planned_images::planned_images;
+use crate::build::records::Records;
 use crate::build::transports::Transports;
 use crate::events::{Event, Observer, Task, Work};
 use crate::files::Archives;
@@ -156,8 +157,17 @@ async fn plan_member(
     outputs::refuse_inputs(member.outputs, &platforms)?;
     if let Some(id) = member.id.filter(|id| is_needed(id, members)) {
         build.contents.collect(&platforms, observer).await?;
-        let images = planned_images(member, id, &platforms, &build.contents, options)?;
-        build.members.add(id, images, &platforms);
+        let records = Records::new(build.cache.clone(), options.started_at);
+        let images = planned_images(
+            member,
+            id,
+            &platforms,
+            &build.members,
+            &build.contents,
+            &records,
+            options,
+        )?;
+        build.members.add(id, images);
     }
     let is_built = |platform| member.outputs.platforms.contains(platform);
     Ok(PlannedImage {

@@ -14,6 +14,7 @@ use crate::build::cache::BuildCache;
 use crate::model::{BYTE_FORMAT, Content, Descriptor, DiffId, Digest, EntryKind, FileStamp, Hasher, Layer, LayerPlan};
 use crate::pack::KeptLayer;
 use crate::secrets::{Kind, Place, SCAN_VERSION, SightedFile, Sighting};
+use crate::tree::Facts;
 
 /// Least age of a file at the time of the listing. File times have a resolution: usually some milliseconds, two seconds
 /// on FAT.
@@ -173,6 +174,22 @@ impl Records {
         }
     }
 
+    /// Returns the facts about the image with these layers above an image that `below` identifies, if they are stored.
+    pub fn load_facts(&self, below: &str, layers: &[Arc<LayerPlan>]) -> Option<Facts> {
+        let kept = self.cache.load_facts(&facts_key(below, layers))?;
+        Some(kept.facts)
+    }
+
+    /// Stores the facts about the image with these layers above an image that `below` identifies, if none of its files is
+    /// too young.
+    pub fn store_facts(&self, below: &str, layers: &[Arc<LayerPlan>], facts: &Facts) {
+        if layers.iter().all(|plan| self.has_settled(plan))
+            && let Ok(compressed) = facts.compress()
+        {
+            self.cache.store_facts(&facts_key(below, layers), &compressed);
+        }
+    }
+
     /// Deletes the record of the plan: its files changed while their times did not.
     pub fn forget(&self, plan: &LayerPlan) {
         self.cache.store(|cache| cache.store_record(&key(plan), &[]));
@@ -201,6 +218,16 @@ impl Records {
             .into_iter()
             .all(|stamp| stamp.modified < before && stamp.changed < before)
     }
+}
+
+/// Returns the key of the facts about planned layers. It identifies the image that the layers are the upper part of.
+pub(super) fn facts_key(below: &str, layers: &[Arc<LayerPlan>]) -> Digest {
+    let mut hasher = Hasher::new();
+    hasher.update(format!("facts of layers above {below}\n").as_bytes());
+    for plan in layers {
+        hasher.update(format!("{}\n", key(plan)).as_bytes());
+    }
+    hasher.digest()
 }
 
 /// Returns the key of a plan's record. Equal plans have equal keys. The layer's name and annotations do not count,

@@ -15,7 +15,7 @@ pub struct Target {
 }
 
 /// Where an image is written to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TargetPlace {
     /// A layout or an archive.
     Local(ImageName),

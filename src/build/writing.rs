@@ -157,14 +157,14 @@ pub(super) async fn supply_all(
     transports: &Transports,
     observer: &Arc<dyn Observer>,
 ) -> Result<Vec<Option<Vec<Supplied>>>, BuildError> {
-    let mut homes = Homes::default();
+    let mut known = Known::default();
     let mut supplied = Vec::new();
     for image in images {
         if failures.concern(image.id, &image.needs) {
             supplied.push(None);
             continue;
         }
-        match supply_image(image, &mut homes, transports, observer).await {
+        match supply_image(image, &mut known, transports, observer).await {
             Ok(of_image) => supplied.push(Some(of_image)),
             Err(error) => {
                 failures.add_or_stop(image.id, error)?;
@@ -175,15 +175,24 @@ pub(super) async fn supply_all(
     Ok(supplied)
 }
 
+/// The blobs that targets have, since this run wrote them or found them there.
+#[derive(Default)]
+struct Known {
+    /// Where to mount them from.
+    homes: Homes,
+    /// By target. They are not looked at again for the next image: a layout would hash them once an image.
+    there: BTreeMap<TargetPlace, Ahead>,
+}
+
 async fn supply_image(
     image: &WrittenImage<'_>,
-    homes: &mut Homes,
+    known: &mut Known,
     transports: &Transports,
     observer: &Arc<dyn Observer>,
 ) -> Result<Vec<Supplied>, BuildError> {
     let mut supplied = Vec::new();
     for target in &image.outputs.targets {
-        supplied.push(supply_target(image, target, homes, transports, observer).await?);
+        supplied.push(supply_target(image, target, known, transports, observer).await?);
     }
     Ok(supplied)
 }
@@ -256,16 +265,18 @@ fn report_tags(images: &[WrittenImage<'_>], count: usize, observer: &Arc<dyn Obs
 async fn supply_target(
     image: &WrittenImage<'_>,
     target: &Target,
-    homes: &mut Homes,
+    known: &mut Known,
     transports: &Transports,
     observer: &Arc<dyn Observer>,
 ) -> Result<Supplied, BuildError> {
     let sink = open_sink(target, image.outputs, transports).await?;
     let reporter = Reporter::new(observer, target.to_string(), image.names.clone());
-    let source = homes.seen_from(image.output, target);
+    let source = known.homes.seen_from(image.output, target);
+    let there = known.there.entry(target.place.clone()).or_default();
     let root = image.output.root();
-    let supplied = supply(&source, sink.as_ref(), root, &target.tags, &reporter, &Ahead::default()).await?;
-    homes.note(target, &supplied.report);
+    let supplied = supply(&source, sink.as_ref(), root, &target.tags, &reporter, there).await?;
+    there.add(&supplied.report);
+    known.homes.note(target, &supplied.report);
     Ok(supplied)
 }
 

@@ -31,10 +31,10 @@ pub fn only_affected(
             note(output.progress, &format!("no member uses {}", escape_path(path)));
         }
     }
-    Ok(Subject::Members(Selected {
+    Ok(Subject::Members(Box::new(Selected {
         ids: &selected.ids & &affected.ids,
-        ..selected
-    }))
+        ..*selected
+    })))
 }
 
 fn read(list: &Path) -> Result<Vec<u8>, Failure> {

@@ -15,7 +15,7 @@ pub enum Subject {
     /// A spec on its own.
     Alone(Box<Spec>),
     /// Members of a workspace.
-    Members(Selected),
+    Members(Box<Selected>),
 }
 
 /// Selected members of a workspace.
@@ -45,12 +45,12 @@ impl Subject {
         let workspace = Workspace::load(&root, inputs)?;
         let selected = workspace.select(&wanted(&workspace, only.as_deref(), selection)?);
         let ids = selected.map_err(|error| with_platform_help(error, selection))?;
-        Ok(Self::Members(Selected {
+        Ok(Self::Members(Box::new(Selected {
             root,
             workspace,
             ids,
             divided: None,
-        }))
+        })))
     }
 
     /// Loads the spec at `path`, or all members of the workspace that it is the root of or belongs to.
@@ -80,11 +80,11 @@ impl Subject {
                 refuse_alone(path, Some("--shard"), None)?;
                 Ok(Self::Alone(spec))
             }
-            Self::Members(selected) => Ok(Self::Members(Selected {
+            Self::Members(selected) => Ok(Self::Members(Box::new(Selected {
                 ids: shard.of(&selected.ids),
                 divided: Some(selected.ids.clone()),
-                ..selected
-            })),
+                ..*selected
+            }))),
         }
     }
 }
@@ -111,7 +111,7 @@ impl LockedSpecs {
         if selection.first_option().is_some() {
             return Ok(match Subject::load(path, selection, inputs)? {
                 Subject::Alone(spec) => Self::all(vec![*spec]),
-                Subject::Members(selected) => Self::some(selected),
+                Subject::Members(selected) => Self::some(*selected),
             });
         }
         match find(path)? {

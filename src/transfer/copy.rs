@@ -107,6 +107,15 @@ pub async fn copy(
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ahead(BTreeMap<Digest, Outcome>);
 
+impl Ahead {
+    /// Adds the blobs of another image that was copied to the same target.
+    pub fn add(&mut self, report: &Report) {
+        let there = report.blobs.iter().filter(|blob| blob.outcome != Outcome::Foreign);
+        self.0
+            .extend(there.map(|blob| (blob.descriptor.digest, Outcome::Skipped)));
+    }
+}
+
 /// Copies blobs of an image that is not known yet, as they arrive, each from its own source. Nothing refers to them
 /// before [`copy_rest`] has copied the manifests. At most [`Sink::concurrency_limit`] are copied concurrently to each
 /// target.

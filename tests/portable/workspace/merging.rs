@@ -443,7 +443,7 @@ fn runners_that_race_leave_a_whole_image() {
     // The other's spec is the same: only the platforms say that something is missing.
     let lost = merge(&fake, &[&files[0]]);
     let twice = merge(&fake, &[&files[0], &files[1], &of_other]);
-    let mut jobs = vec![
+    let mut jobs = [
         (one, pushed(PLATFORMS[0]), 0),
         (two, pushed(PLATFORMS[1]), 0),
         (one, pushed(PLATFORMS[1]), 0),
