@@ -8,7 +8,7 @@ use super::pin_text::{FileReport, all, check_named, print_reports, warn_untagged
 use super::stdout::print_file;
 use super::{pin_inputs, pin_override};
 use crate::deploy::pin::{PinOptions, PinnedImages, Plan, plan};
-use crate::deploy::problem::TextFile;
+use crate::deploy::text_file::TextFile;
 use crate::environment::Environment;
 use crate::model::{Pipes, escape_path, read_input};
 use crate::store::output::Replacement;

@@ -10,7 +10,8 @@ use super::failure::Failure;
 use super::image_names;
 use super::progress::{self, TrafficAtEnd};
 use crate::deploy::pin::{PinnedImage, PinnedImages};
-use crate::deploy::problem::TextFile;
+use crate::deploy::problem::decode;
+use crate::deploy::text_file::TextFile;
 use crate::deploy::yaml::MAX_YAML_BYTES;
 use crate::environment::Environment;
 use crate::model::{ImageName, MAX_METADATA_BYTES, Pipes, Reference, escape, escape_path, is_irregular, read_input};
@@ -109,7 +110,7 @@ pub fn files(paths: &[PathBuf]) -> Result<Vec<Arc<TextFile>>, Failure> {
                     "give it alone: it is printed, and the others are not",
                 ));
             }
-            files.push(Arc::new(TextFile::decode("standard input".into(), read_stdin()?)?));
+            files.push(Arc::new(decode("standard input".into(), read_stdin()?)?));
             continue;
         }
         let help = "give a file that deploys images, such as compose.yaml; - is standard input";
@@ -118,7 +119,7 @@ pub fn files(paths: &[PathBuf]) -> Result<Vec<Arc<TextFile>>, Failure> {
         // It was just read, so it exists; if it has no real path any more, writing it fails.
         let real = path.canonicalize().unwrap_or_else(|_| path.clone());
         if seen.insert(real) {
-            files.push(Arc::new(TextFile::decode(path.clone(), bytes)?));
+            files.push(Arc::new(decode(path.clone(), bytes)?));
         }
     }
     Ok(files)

@@ -10,7 +10,7 @@ use super::pin_text::{FileReport, all, check_named, print_reports, to_json, warn
 use super::progress;
 use super::stdout::{print_file, print_json};
 use crate::deploy::pin::{FileKind, OverridePart, PinOptions, PinnedImages, override_file, override_part};
-use crate::deploy::problem::TextFile;
+use crate::deploy::text_file::TextFile;
 use crate::model::{Pipes, escape, escape_path, read_input};
 
 /// Writes the override file for compose files that are used together, or checks that it is up to date.

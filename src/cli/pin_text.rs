@@ -10,7 +10,7 @@ use super::failure::{Done, Failure};
 use super::stdout::{print, print_json};
 use super::{pin_inputs, progress};
 use crate::deploy::pin::{FileKind, ImageLine, OtherImage, PinnedImages};
-use crate::deploy::problem::TextFile;
+use crate::deploy::text_file::TextFile;
 use crate::model::{escape, escape_path};
 
 /// Version of the JSON.

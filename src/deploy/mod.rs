@@ -6,5 +6,5 @@
 pub mod compose;
 pub mod pin;
 pub mod problem;
-pub mod source;
+pub mod text_file;
 pub mod yaml;

@@ -11,3 +11,15 @@ pub fn repository_path(registry: &str, name: &str) -> String {
         name.to_owned()
     }
 }
+
+/// Other names of Docker Hub, which docker and its configuration write.
+pub const DOCKER_HUB_ALIASES: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
+
+/// Returns the name of a registry that stands for all of its names.
+pub fn canonical_registry(registry: &str) -> &str {
+    if DOCKER_HUB_ALIASES.contains(&registry) {
+        DOCKER_HUB
+    } else {
+        registry
+    }
+}

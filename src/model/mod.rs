@@ -42,7 +42,7 @@ pub use bounds::{
 };
 pub use descriptor::Descriptor;
 pub use digest::{DiffId, Digest, DigestError, Hasher, other_algorithm};
-pub use docker_hub::{DOCKER_HUB, repository_path};
+pub use docker_hub::{DOCKER_HUB, DOCKER_HUB_ALIASES, canonical_registry, repository_path};
 pub use document::{Document, DocumentError, FromJson, MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES};
 pub use facts_directory::facts_directory;
 pub use failure::{Diagnostic, ErrorKind, escape, escape_path, mask_unprintable};

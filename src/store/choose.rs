@@ -1,7 +1,7 @@
 //! Selection of an image of a layout or an archive by its names.
 
 use super::error::StoreError;
-use crate::model::{DOCKER_HUB, Digest, Selector, escape, is_registry, repository_path};
+use crate::model::{DOCKER_HUB, Digest, Selector, canonical_registry, escape, is_registry, repository_path};
 
 /// Limit on the names that an error lists; an archive may have thousands.
 const MAX_LISTED_NAMES: usize = 20;
@@ -122,11 +122,7 @@ fn written_out(name: &str) -> String {
         Some((first, rest)) if is_registry(first) => (first, rest),
         _ => (DOCKER_HUB, name),
     };
-    let registry = if registry == "index.docker.io" {
-        DOCKER_HUB
-    } else {
-        registry
-    };
+    let registry = canonical_registry(registry);
     format!("{registry}/{}{tag}", repository_path(registry, path))
 }
 

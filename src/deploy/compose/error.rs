@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::env_file::EnvFileError;
 use super::place::Place;
-use crate::deploy::source::{Report, SourceFile};
+use crate::deploy::text_file::{Report, TextFile};
 use crate::deploy::yaml::Span;
 use crate::model::code::Severity;
 use crate::model::{Diagnostic, ErrorKind, escape_path};
@@ -75,13 +75,13 @@ impl Problem {
 /// The problems of compose files, and their texts.
 #[derive(Debug)]
 pub struct Problems {
-    sources: Vec<SourceFile>,
+    sources: Vec<TextFile>,
     problems: Vec<Problem>,
 }
 
 impl Problems {
     /// Returns the error for problems, in the order of the files and their texts.
-    pub(super) fn error(sources: Vec<SourceFile>, mut problems: Vec<Problem>) -> ComposeError {
+    pub(super) fn error(sources: Vec<TextFile>, mut problems: Vec<Problem>) -> ComposeError {
         problems.sort_by_key(|problem| (problem.place.file, problem.place.span.start));
         problems.dedup();
         ComposeError::Invalid(Box::new(Self { sources, problems }))
@@ -94,6 +94,7 @@ impl Problems {
                 code: None,
                 message: &problem.message,
                 help: problem.help.as_deref(),
+                context: None,
             };
             self.sources[problem.place.file].report(&problem.place.span, report, color)
         };
@@ -114,11 +115,13 @@ impl fmt::Display for Problems {
             return formatter.write_str("a compose file is invalid");
         };
         let source = &self.sources[first.place.file];
-        let (line, column) = source.position(&first.place.span);
+        let start = first.place.span.start;
+        let line = source.line(start);
+        let column = source.column(start);
         write!(
             formatter,
             "{}:{line}:{column}: {}",
-            escape_path(source.path()),
+            escape_path(&source.path),
             first.message
         )?;
         match self.problems.len() {

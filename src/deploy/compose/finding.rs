@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::place::Place;
-use crate::deploy::source::{Report, SourceFile, report_line};
+use crate::deploy::text_file::{Report, TextFile, report_line};
 use crate::deploy::yaml::Span;
 use crate::model::code::{Code, Severity};
 use crate::model::{Platform, escape, escape_path};
@@ -47,13 +47,13 @@ pub struct FindingPlace {
 }
 
 impl FindingPlace {
-    pub(super) fn in_compose(place: &Place, sources: &[SourceFile]) -> Self {
+    pub(super) fn in_compose(place: &Place, sources: &[TextFile]) -> Self {
         let source = &sources[place.file];
-        let (line, column) = source.position(&place.span);
+        let start = place.span.start;
         Self {
-            path: source.path().to_owned(),
-            line,
-            column: Some(column),
+            path: source.path.clone(),
+            line: source.line(start),
+            column: Some(source.column(start)),
             source: Some((place.file, place.span.clone())),
         }
     }
@@ -107,7 +107,7 @@ impl ServiceFinding {
     }
 
     /// Returns it as text with its line and a caret, without a final newline.
-    pub(super) fn render(&self, sources: &[SourceFile], color: bool) -> String {
+    pub(super) fn render(&self, sources: &[TextFile], color: bool) -> String {
         let message = match &self.service {
             Some(service) => format!("service {}: {}", escape(service.as_bytes()), self.message),
             None => self.message.clone(),
@@ -117,6 +117,7 @@ impl ServiceFinding {
             code: Some(self.code.as_str()),
             message: &message,
             help: Some(&self.help),
+            context: None,
         };
         match &self.place.source {
             Some((file, span)) => sources[*file].report(span, report, color),

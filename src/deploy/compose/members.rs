@@ -2,7 +2,9 @@
 
 use std::str::FromStr;
 
-use crate::model::{DOCKER_HUB, Family, Platform, Reference, Repository, Tag, is_registry, nearest, repository_path};
+use crate::model::{
+    DOCKER_HUB, Family, Platform, Reference, Repository, Tag, canonical_registry, is_registry, nearest, repository_path,
+};
 
 /// The name of a member's image.
 #[derive(Debug, Clone)]
@@ -89,15 +91,9 @@ fn reference(image: &str) -> Option<Reference> {
     Reference::from_str(&full).ok()
 }
 
-/// Other names of Docker Hub.
-const DOCKER_HUB_ALIASES: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
-
 /// Returns registry and path; equal for all names of one repository.
 fn normalised(repository: &Repository) -> (&str, String) {
-    let registry = match repository.registry() {
-        alias if DOCKER_HUB_ALIASES.contains(&alias) => DOCKER_HUB,
-        registry => registry,
-    };
+    let registry = canonical_registry(repository.registry());
     (registry, repository_path(registry, repository.path()))
 }
 

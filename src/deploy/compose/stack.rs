@@ -10,7 +10,7 @@ use super::service::{Layer, Service};
 use super::template::Budget;
 use super::variables::Variables;
 use super::walk::{Interpolation, UnsetUse};
-use crate::deploy::source::SourceFile;
+use crate::deploy::text_file::TextFile;
 use crate::deploy::yaml;
 use crate::model::{escape, nearest};
 
@@ -28,7 +28,7 @@ const MAX_EXTENDS: usize = 32;
 /// The services of compose files.
 #[derive(Debug)]
 pub struct Stack {
-    pub(super) sources: Vec<SourceFile>,
+    pub(super) sources: Vec<TextFile>,
     pub(super) services: BTreeMap<String, Service>,
     /// Variables that are used and not set, in the order of the files.
     pub(super) uses: Vec<UnsetUse>,
@@ -46,9 +46,9 @@ impl Stack {
     /// Returns [`ComposeError`] for everything that Compose itself refuses in what is read: malformed YAML, keys that
     /// occur twice, values with malformed variables.
     pub fn read(files: Vec<(PathBuf, String)>, variables: &Variables) -> Result<Self, ComposeError> {
-        let sources: Vec<SourceFile> = files
+        let sources: Vec<TextFile> = files
             .into_iter()
-            .map(|(path, text)| SourceFile::new(path, text))
+            .map(|(path, text)| TextFile::new(path, text))
             .collect();
         let budget = Budget::default();
         let mut found = Found::default();
@@ -57,7 +57,7 @@ impl Stack {
         for (file, source) in sources.iter().enumerate() {
             let interpolation = Interpolation {
                 file,
-                source: source.text(),
+                source: &source.text,
                 variables,
                 budget: &budget,
             };
@@ -94,7 +94,7 @@ impl Stack {
 
     /// Returns the directory that paths in the files are relative to: that of the first file.
     pub fn directory(&self) -> &Path {
-        let first = self.sources.first().and_then(|source| source.path().parent());
+        let first = self.sources.first().and_then(|source| source.path.parent());
         first.unwrap_or(Path::new(""))
     }
 

@@ -1,6 +1,7 @@
 //! Decides what becomes of each place of a document.
 
-use super::super::problem::{Problem, TextFile};
+use super::super::problem::Problem;
+use super::super::text_file::TextFile;
 use super::super::yaml::{Document, Mapping, Node, ScalarKind};
 use super::edit::{Editor, Entry};
 use super::images::Choice;

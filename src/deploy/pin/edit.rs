@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::super::problem::{Problem, TextFile};
+use super::super::problem::Problem;
+use super::super::text_file::TextFile;
 use super::super::yaml::{Document, Mapping, Node, ScalarStyle};
 
 /// A replacement of bytes of the text.

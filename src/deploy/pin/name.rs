@@ -2,10 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::{DOCKER_HUB, is_registry, repository_path};
-
-/// Another name of Docker Hub, which docker writes.
-const DOCKER_HUB_INDEX: &str = "index.docker.io";
+use crate::model::{DOCKER_HUB, DOCKER_HUB_ALIASES, canonical_registry, is_registry, repository_path};
 
 /// Greatest length of a name with variables that is compared, in bytes. The time of a comparison is the product of the
 /// lengths of both names, and a repository has at most 255 bytes.
@@ -39,8 +36,7 @@ impl<'a> WrittenName<'a> {
 /// Returns the full name of a repository, as `Repository` writes it: `app` is `docker.io/library/app`.
 pub(super) fn full_name(name: &str) -> String {
     let (registry, path) = match name.split_once('/') {
-        Some((DOCKER_HUB_INDEX, path)) => (DOCKER_HUB, path),
-        Some((registry, path)) if is_registry(registry) => (registry, path),
+        Some((registry, path)) if is_registry(registry) => (canonical_registry(registry), path),
         _ => (DOCKER_HUB, name),
     };
     format!("{registry}/{}", repository_path(registry, path))
@@ -53,8 +49,8 @@ fn written_forms(full: &str) -> Vec<String> {
         let short = path.strip_prefix("library/").filter(|short| !short.contains('/'));
         for path in [Some(path), short].into_iter().flatten() {
             forms.push(path.to_owned());
-            forms.push(format!("{DOCKER_HUB_INDEX}/{path}"));
             forms.push(format!("{DOCKER_HUB}/{path}"));
+            forms.extend(DOCKER_HUB_ALIASES.map(|alias| format!("{alias}/{path}")));
         }
     }
     forms

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::super::problem::{FileError, Problem, TextFile};
+use super::super::problem::{FileError, Problem};
+use super::super::text_file::TextFile;
 use super::super::yaml::{Node, ScalarKind};
 use super::find::places;
 use super::images::PinnedImages;
@@ -50,9 +51,10 @@ pub fn override_part(
                 document.root().span().start..document.root().span().start,
                 "this is no compose file",
             );
-            return Err(file.error(vec![
-                problem.help("--override is for compose files: pin other files in place"),
-            ]));
+            return Err(FileError::of(
+                file,
+                vec![problem.help("--override is for compose files: pin other files in place")],
+            ));
         };
         for place in &places {
             if let Err((node, refusal)) = part.add(file, place, rules) {
@@ -67,7 +69,7 @@ pub fn override_part(
     if problems.is_empty() {
         Ok(part)
     } else {
-        Err(file.error(problems))
+        Err(FileError::of(file, problems))
     }
 }
 

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::super::problem::{FileError, Problem, TextFile};
+use super::super::problem::{FileError, Problem};
+use super::super::text_file::TextFile;
 use super::super::yaml::{self, Document};
 use super::decide::Decider;
 use super::edit::{Meaning, splice};
@@ -59,7 +60,7 @@ pub fn plan(file: &Arc<TextFile>, images: &PinnedImages, options: PinOptions) ->
         meanings.push(std::mem::take(&mut decider.editor.meaning));
     }
     if !problems.is_empty() {
-        return Err(file.error(distinct(problems)));
+        return Err(FileError::of(file, distinct(problems)));
     }
     plan.text = apply(file, &documents, &splices, &meanings)?;
     // Merge keys and aliases lead to one value from several places.
@@ -76,7 +77,7 @@ pub(super) fn read(file: &Arc<TextFile>) -> Result<Vec<Document>, FileError> {
         } else {
             problem
         };
-        file.error(vec![problem])
+        FileError::of(file, vec![problem])
     })?;
     let duplicates = documents.iter().flat_map(Document::duplicate_keys);
     let problems: Vec<Problem> = duplicates
@@ -90,7 +91,7 @@ pub(super) fn read(file: &Arc<TextFile>) -> Result<Vec<Document>, FileError> {
     if problems.is_empty() {
         Ok(documents)
     } else {
-        Err(file.error(problems))
+        Err(FileError::of(file, problems))
     }
 }
 
@@ -112,7 +113,7 @@ fn apply(
             "the file would mean something else afterwards: it is left as it is",
         )
         .help("pin this image by hand");
-        file.error(vec![problem])
+        FileError::of(file, vec![problem])
     })
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::super::problem::{FileError, Problem, TextFile};
+use super::super::problem::{FileError, Problem};
+use super::super::text_file::TextFile;
 use super::edit::{Splice, splice};
 use super::name::Syntax;
 use super::place::FileKind;
@@ -77,7 +78,7 @@ pub(super) fn plan(file: &Arc<TextFile>, rules: Rules<'_>) -> Result<Plan, FileE
         seen.push(line);
     }
     if !problems.is_empty() {
-        return Err(file.error(problems));
+        return Err(FileError::of(file, problems));
     }
     // The lines do not overlap.
     plan.text = splice(&file.text, &splices).unwrap_or_else(|| file.text.clone());

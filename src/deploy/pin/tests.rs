@@ -7,7 +7,7 @@ use proptest::prelude::{ProptestConfig, proptest};
 use proptest::sample::select;
 
 use super::{PinOptions, PinnedImage, PinnedImages, plan};
-use crate::deploy::problem::TextFile;
+use crate::deploy::text_file::TextFile;
 
 const REFERENCE: &str = "ghcr.io/me/app:1.0";
 
