@@ -124,7 +124,8 @@ fn layer_counts(report: &BuildReport) -> String {
         (platform.layers.len(), platform.layers.iter().filter(is_new).count())
     });
     let (all, new) = counts.max().unwrap_or_default();
-    format!("{all} layers, {new} new")
+    let layers = if all == 1 { "layer" } else { "layers" };
+    format!("{all} {layers}, {new} new")
 }
 
 /// Returns the line with an output and the tags that were written there.

@@ -152,7 +152,7 @@ fn add_recorded(images: &mut Vec<ImageParts>, part: &MergePart, image: &ImageMet
     targets.sort_by_key(|name| !matches!(name, ImageName::Registry(_)));
     let Some(target) = targets.into_iter().next() else {
         if image.member.is_some() && image.targets.is_empty() {
-            // A base that nobody selected, and that no registry has: its content is in its dependents.
+            // A base that was not selected and is in no registry: its content is in its dependents.
             return Ok(());
         }
         return Err(MergeError::NotWritten {
