@@ -104,6 +104,18 @@ pub fn check_copy(source: &ImageName, target: &Target, cache: Option<&Cache>) ->
     check(&guarded, image_output(target)?.into_iter().collect(), cache)
 }
 
+/// Makes the same checks for a merge of `parts`, some of which `files` describe.
+pub(super) fn check_merge<'a>(
+    naming: &Outputs,
+    parts: impl Iterator<Item = &'a ImageName>,
+    files: impl Iterator<Item = &'a PathBuf>,
+    cache: Option<&Cache>,
+) -> Result<(), BuildError> {
+    let archives = parts.filter_map(archive_of).map(|path| Guarded::new(path, "a part"));
+    let files = files.map(|path| Guarded::new(path, "a part file"));
+    check(&archives.chain(files).collect::<Vec<_>>(), planned(naming)?, cache)
+}
+
 /// Refuses outputs that are also files of the image under another name, such as a hard link. Under its own name an
 /// output is never packed.
 pub(super) fn refuse_inputs(naming: &Outputs, platforms: &[PlannedPlatform]) -> Result<(), BuildError> {

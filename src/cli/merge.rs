@@ -92,7 +92,8 @@ fn split_target(images: &[String]) -> (Option<Reference>, &[String]) {
 
 fn part(text: &str, environment: &Environment) -> Result<MergePart, Failure> {
     let path = Path::new(text);
-    let content = if path.is_file() || text.ends_with(".json") {
+    let is_file = path.is_file() || text.ends_with(".json");
+    let content = if is_file {
         PartContent::Recorded(read_part(path)?)
     } else {
         PartContent::Named(parse_image(text, environment)?)
@@ -100,6 +101,7 @@ fn part(text: &str, environment: &Environment) -> Result<MergePart, Failure> {
     Ok(MergePart {
         label: escape(text.as_bytes()),
         content,
+        file: is_file.then(|| path.to_owned()),
     })
 }
 

@@ -23,7 +23,9 @@ pub fn run(
     output: &OutputArguments,
 ) -> Done {
     let real = path.canonicalize().ok();
-    if real.is_some() && files.iter().any(|file| file.path.canonicalize().ok() == real) {
+    let metadata = arguments.from.iter().map(Path::new);
+    let mut read = files.iter().map(|file| file.path.as_path()).chain(metadata);
+    if real.is_some() && read.any(|path| path.canonicalize().ok() == real) {
         let message = format!("{} is one of the files to read", escape_path(path));
         return Err(Failure::usage(&message, "give --override another file"));
     }

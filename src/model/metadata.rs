@@ -24,6 +24,8 @@ pub struct Metadata {
     pub images: Vec<ImageMetadata>,
     /// Which share of a workspace was built, with `--shard`.
     pub shard: Option<ShardMetadata>,
+    /// The IDs of members that were not built, with `--keep-going`.
+    pub failed: Vec<String>,
 }
 
 /// One of several runs that share the members of a workspace.
@@ -128,6 +130,13 @@ struct Whole {
     shard: Option<String>,
     #[serde(default)]
     shard_members: Vec<String>,
+    #[serde(default)]
+    failed: Vec<WrittenFailure>,
+}
+
+#[derive(Deserialize)]
+struct WrittenFailure {
+    member: String,
 }
 
 #[derive(Deserialize)]
@@ -173,7 +182,11 @@ impl Metadata {
         if value.get("images").is_none() {
             let only = serde_json::from_value(value).map_err(MetadataError::Malformed)?;
             let images = vec![image(only)?];
-            return Ok(Self { images, shard: None });
+            return Ok(Self {
+                images,
+                shard: None,
+                failed: Vec::new(),
+            });
         }
         if let Some(version) = value
             .get("version")
@@ -185,6 +198,7 @@ impl Metadata {
         let whole: Whole = serde_json::from_value(value).map_err(MetadataError::Malformed)?;
         Ok(Self {
             images: whole.images.into_iter().map(image).collect::<Result<_, _>>()?,
+            failed: whole.failed.into_iter().map(|failure| failure.member).collect(),
             shard: whole.shard.map(|text| shard(&text, whole.shard_members)).transpose()?,
         })
     }

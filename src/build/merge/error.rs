@@ -154,6 +154,12 @@ pub enum MergeError {
         /// The number of shards.
         of: u32,
     },
+    /// Members of the workspace are in no part.
+    #[error("no part has {}", .missing.iter().map(|id| escape(id.as_bytes())).collect::<Vec<_>>().join(", "))]
+    MembersMissing {
+        /// Their IDs.
+        missing: Vec<String>,
+    },
     /// Two files are shards of different builds.
     #[error("{first} and {second} are shards of different selections")]
     ShardsDiffer {
@@ -230,7 +236,7 @@ impl Diagnostic for MergeError {
     fn error_kind(&self) -> ErrorKind {
         match self {
             Self::Read { cause, .. } => cause.error_kind(),
-            Self::Missing { .. } | Self::ShardMissing { .. } => ErrorKind::NotFound,
+            Self::Missing { .. } | Self::ShardMissing { .. } | Self::MembersMissing { .. } => ErrorKind::NotFound,
             Self::Moved { .. } => ErrorKind::CheckFailed,
             Self::Index(cause) => cause.error_kind(),
             _ => ErrorKind::Input,
@@ -265,6 +271,7 @@ impl Diagnostic for MergeError {
             Self::Orphan { .. } => "add the part that has the image",
             Self::Families { .. } => "set the same `media-types` for all parts",
             Self::ShardMissing { .. } => "add the metadata file of the missing shard",
+            Self::MembersMissing { .. } => "build these members, and add their parts",
             Self::ShardsDiffer { .. } => "run all shards with the same -p and --exclude, from the same commit",
             Self::Moved { is_written: true, .. } => {
                 "look at which image the tag should name, and merge again if needed"

@@ -14,13 +14,13 @@ use std::sync::Arc;
 
 use self::join::{Joined, join};
 use self::opening::{ImageParts, by_image};
-use self::shards::check_shards;
+use self::shards::{check_members, check_shards};
 use self::tag_guard::TagGuard;
 use crate::build::BuildError;
 use crate::build::built::BuildOutput;
 use crate::build::failures::Failures;
 use crate::build::naming::Outputs;
-use crate::build::outputs::check_copy;
+use crate::build::outputs::check_merge;
 use crate::build::report::{BuildReport, LayerOrigin, LayerReport, PlatformReport, TargetReport};
 use crate::build::target::{Target, pushed_tag};
 use crate::build::transports::Transports;
@@ -88,7 +88,9 @@ pub async fn merge(
         PartContent::Recorded(metadata) => Some((part.label.as_str(), metadata)),
         PartContent::Named(_) => None,
     });
-    check_shards(&recorded.collect::<Vec<(&str, &Metadata)>>())?;
+    let recorded: Vec<(&str, &Metadata)> = recorded.collect();
+    check_shards(&recorded)?;
+    check_members(&recorded)?;
     let images = plan(request, cache, transports, observer).await?;
     let targets: Vec<Target> = images.iter().flat_map(|image| image.outputs.targets.clone()).collect();
     transports.expect(&targets);
@@ -122,15 +124,14 @@ async fn plan(
     let all = by_image(&request.parts)?;
     let is_only = all.len() == 1;
     let mut indexes: BTreeMap<Digest, Digest> = BTreeMap::new();
+    let mut names: BTreeMap<String, String> = BTreeMap::new();
     let mut images = Vec::new();
     for parts in all {
         let of_member = |error: BuildError| error.of_member_in(ACTION, parts.member.as_deref());
         let outputs = outputs(&parts, is_only, request).map_err(of_member)?;
-        for place in &parts.places {
-            for target in &outputs.targets {
-                check_copy(&place.name, target, cache)?;
-            }
-        }
+        let files = request.parts.iter().filter_map(|part| part.file.as_ref());
+        check_merge(&outputs, parts.places.iter().map(|place| &place.name), files, cache)?;
+        take_names(&mut names, &parts, &outputs)?;
         let opened = parts.open(transports, observer).await.map_err(of_member)?;
         let whole = parts.places.iter().find_map(opening::PartPlace::whole_platforms);
         let wanted = if request.platforms.is_empty() {
@@ -154,6 +155,25 @@ async fn plan(
         });
     }
     Ok(images)
+}
+
+/// Notes the full names that an image is written under. Two images cannot have one.
+fn take_names(names: &mut BTreeMap<String, String>, parts: &ImageParts, outputs: &Outputs) -> Result<(), BuildError> {
+    let image = parts.label();
+    for (name, tag) in outputs
+        .name
+        .iter()
+        .flat_map(|name| outputs.tags.iter().map(move |tag| (name, tag)))
+    {
+        let name = format!("{name}:{tag}");
+        if let Some(first) = names.insert(name.clone(), image.clone()) {
+            return Err(BuildError::Usage {
+                reason: format!("{first} and {image} would both be {name}"),
+                help: "use the metadata of one workspace, whose images have different names".to_owned(),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn warn_of_dropped(parts: &ImageParts, joined: &Joined, observer: &Arc<dyn Observer>) {

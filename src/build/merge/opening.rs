@@ -1,5 +1,6 @@
 //! Opens the parts of each image.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::build::BuildError;
@@ -17,6 +18,8 @@ pub struct MergePart {
     pub label: String,
     /// What it names.
     pub content: PartContent,
+    /// The file, if it is one that `--metadata` wrote.
+    pub file: Option<PathBuf>,
 }
 
 /// What a part is.
@@ -161,6 +164,18 @@ fn add_recorded(images: &mut Vec<ImageParts>, part: &MergePart, image: &ImageMet
     };
     let whole = of_member(images, image.member.as_deref());
     whole.is_pushed |= matches!(target, ImageName::Registry(_));
+    if let Some(first) = whole.places.first().filter(|_| whole.name != image.name) {
+        let name = |name: &Option<Repository>| name.as_ref().map_or("none".to_owned(), ToString::to_string);
+        return Err(MergeError::DifferentBuilds {
+            first: first.label.clone(),
+            second: part.label.clone(),
+            difference: format!(
+                "the names of their images are {} and {}",
+                name(&whole.name),
+                name(&image.name)
+            ),
+        });
+    }
     if whole.places.is_empty() {
         whole.base_members.clone_from(&image.base_members);
         whole.name.clone_from(&image.name);

@@ -1,7 +1,27 @@
 //! Checks that metadata files of a workspace are all shards of one selection.
 
+use std::collections::BTreeSet;
+
 use crate::build::merge::error::MergeError;
 use crate::model::{Metadata, ShardMetadata};
+
+/// Checks that the files have every member that they say there is: those of all shards, and those that were not built.
+pub(super) fn check_members(files: &[(&str, &Metadata)]) -> Result<(), MergeError> {
+    let all = || files.iter().map(|(_, metadata)| metadata);
+    let divided = all().filter_map(|metadata| metadata.shard.as_ref());
+    let divided = divided.flat_map(|shard| &shard.members);
+    let expected: BTreeSet<&str> = divided
+        .chain(all().flat_map(|metadata| &metadata.failed))
+        .map(String::as_str)
+        .collect();
+    let images = all().flat_map(|metadata| &metadata.images);
+    let found: BTreeSet<&str> = images.filter_map(|image| image.member.as_deref()).collect();
+    let missing: Vec<String> = expected.difference(&found).map(|id| (*id).to_owned()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(MergeError::MembersMissing { missing })
+}
 
 /// Checks that every shard is there, if one of the files is a shard. A shard may come in several files, one for each
 /// platform. `files` are named as on the command line.
@@ -36,6 +56,7 @@ mod tests {
     fn metadata(shard: Option<(u32, u32, &[&str])>) -> Metadata {
         Metadata {
             images: Vec::new(),
+            failed: Vec::new(),
             shard: shard.map(|(number, of, members)| ShardMetadata {
                 number,
                 of,

@@ -82,6 +82,10 @@ fn what_no_override_file_can_pin_is_reported() {
             ],
             "is one of the files to read",
         ),
+        (
+            ["pin", "compose.yaml", "--from", "m.json", "--override", "./m.json"],
+            "is one of the files to read",
+        ),
     ] {
         refused(&sandbox, &arguments, 2, &[words]);
     }

@@ -1,27 +1,24 @@
 //! Parts of images, built apart and joined to the image that one build makes.
 
 use std::collections::BTreeSet;
-use std::process::Stdio;
-use std::sync::Mutex;
 
 use serde_json::Value;
 
 use super::{MEMBERS, write_stack};
 use crate::support::Sandbox;
-use crate::support::faults::answer::Reply;
 use crate::support::faults::fake::Fake;
 use crate::support::faults::flavour::Flavour;
-use crate::support::faults::hook::Hook;
 use crate::support::faults::log::Seen;
+use crate::support::refusal::refused;
 
-const PLATFORMS: [&str; 2] = ["linux/amd64", "linux/arm64"];
+pub const PLATFORMS: [&str; 2] = ["linux/amd64", "linux/arm64"];
 
-fn part_file(platform: &str) -> String {
+pub fn part_file(platform: &str) -> String {
     format!("{}.json", platform.replace('/', "-"))
 }
 
 /// Writes a spec with a file of each platform. `image` are further lines of `[image]`.
-fn write_app(sandbox: &Sandbox, host: &str, image: &str) {
+pub fn write_app(sandbox: &Sandbox, host: &str, image: &str) {
     sandbox.spec(&format!(
         "[vars]\nmode = {{ env = \"MODE\", default = \"plain\" }}\n[image]\nname = \"{host}/me/app\"\ntags = [\"1.0\", \"latest\"]\n\
          platforms = [\"linux/amd64\", \"linux/arm64\"]\nannotations = {{ source = \"x\", mode = \"${{mode}}\" }}\n{image}\n\
@@ -33,7 +30,7 @@ fn write_app(sandbox: &Sandbox, host: &str, image: &str) {
 }
 
 /// Pushes each platform as a part of its own.
-fn push_parts(sandbox: &Sandbox, fake: &Fake) {
+pub fn push_parts(sandbox: &Sandbox, fake: &Fake) {
     for platform in PLATFORMS {
         let file = part_file(platform);
         let outcome = sandbox.ok(&[
@@ -50,7 +47,7 @@ fn push_parts(sandbox: &Sandbox, fake: &Fake) {
     }
 }
 
-fn merge<'a>(fake: &'a Fake, arguments: &[&'a str]) -> Vec<&'a str> {
+pub fn merge<'a>(fake: &'a Fake, arguments: &[&'a str]) -> Vec<&'a str> {
     [&["merge", "--plain-http", fake.host()][..], arguments].concat()
 }
 
@@ -295,6 +292,76 @@ fn parts_that_do_not_belong_together_are_refused() {
 }
 
 #[test]
+fn members_that_failed_are_missing() {
+    let sandbox = Sandbox::new();
+    let fake = Fake::start(Flavour::distribution3());
+    write_stack(&sandbox, fake.host());
+    std::fs::remove_file(sandbox.path("agents/writer/notes")).unwrap();
+    let mut files = Vec::new();
+    for platform in PLATFORMS {
+        let file = part_file(platform);
+        let push = ["build", "--push", "--keep-going", "--plain-http", fake.host()];
+        sandbox
+            .run(&[&push[..], &["--platform", platform, "--metadata", &file]].concat())
+            .expect(2);
+        files.push(file);
+    }
+    let merge_all = merge(&fake, &[&files[0], &files[1]]);
+    sandbox.run(&merge_all).expect(6).says(&["no part has writer"]);
+    assert!(fake.contents().manifest("ws/base", "1.0").is_none());
+    // A rerun that builds it completes the parts.
+    sandbox.write("agents/writer/notes", "back\n");
+    for platform in PLATFORMS {
+        let file = format!("again-{}", part_file(platform));
+        let push = ["build", "--push", "-p", "writer", "--plain-http", fake.host()];
+        sandbox.ok(&[&push[..], &["--platform", platform, "--metadata", &file]].concat());
+        files.push(file);
+    }
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let merged = sandbox.ok(&merge(&fake, &files));
+    assert_eq!(merged.stdout.lines().count(), MEMBERS.len());
+}
+
+#[test]
+fn a_merge_never_overwrites_its_parts() {
+    let sandbox = Sandbox::new();
+    let fake = Fake::start(Flavour::distribution3());
+    write_app(&sandbox, fake.host(), "");
+    for platform in PLATFORMS {
+        let name = platform.replace('/', "-");
+        let output = format!("oci-archive:{name}.tar");
+        sandbox.ok(&[
+            "build",
+            "--platform",
+            platform,
+            "-o",
+            &output,
+            "--metadata",
+            &part_file(platform),
+        ]);
+    }
+    let files = PLATFORMS.map(part_file);
+    for (output, words) in [
+        (["-o", "oci-archive:linux-arm64.json"], "a part file"),
+        (["-o", "oci-archive:linux-arm64.tar"], "a part"),
+        (["--metadata", "linux-arm64.tar"], "a part"),
+        (["--metadata", "linux-amd64.json"], "a part file"),
+        (["--metadata", "out/index.json"], "inside the OCI layout"),
+    ] {
+        let arguments = [&output[..], &["-o", "oci:out", &files[0], &files[1]]].concat();
+        refused(&sandbox, &merge(&fake, &arguments), 2, &["cannot write", words]);
+    }
+    let mut other = sandbox.json(&files[1]);
+    other["name"] = format!("{}/me/other", fake.host()).into();
+    sandbox.write("other.json", other.to_string());
+    let arguments = ["-o", "oci:out", &files[0], "other.json"];
+    sandbox
+        .run(&merge(&fake, &arguments))
+        .expect(2)
+        .says(&["the names of their images are"]);
+}
+
+#[test]
 fn images_of_other_tools_need_their_platforms() {
     let sandbox = Sandbox::new();
     let fake = Fake::start(Flavour::distribution3());
@@ -339,150 +406,4 @@ fn images_of_other_tools_need_their_platforms() {
         ))
         .expect(2)
         .says(&["do not say where to write the image"]);
-}
-
-/// Returns the digest that a tag names.
-fn named(fake: &Fake, tag: &str) -> Option<String> {
-    fake.contents().manifest("me/app", tag).map(|(digest, _)| digest)
-}
-
-#[test]
-fn a_tag_that_someone_else_moved_is_not_written() {
-    let sandbox = Sandbox::new();
-    let fake = Fake::start(Flavour::distribution3());
-    write_app(&sandbox, fake.host(), "");
-    push_parts(&sandbox, &fake);
-    let files = PLATFORMS.map(part_file);
-    let with = |expected: &str| sandbox.run(&merge(&fake, &["--if-tag", expected, &files[0], &files[1]]));
-    let zeros = format!("sha256:{}", "0".repeat(64));
-    with(&zeros).expect(3).says(&[
-        "does not name the expected image",
-        "found no image",
-        "it was not written",
-    ]);
-    assert_eq!(named(&fake, "1.0"), None);
-    let whole = with("none").expect(0).digest();
-    // A rerun finds its own image.
-    with("none").expect(0);
-    write_app(&sandbox, fake.host(), "index = true\n[config]\nlabels = { a = \"b\" }");
-    push_parts(&sandbox, &fake);
-    with("none").expect(3).says(&[&whole]);
-    with("1.0=none").expect(3);
-    assert_eq!(named(&fake, "latest").as_ref(), Some(&whole));
-    let next = with(&whole).expect(0).digest();
-    assert_ne!(next, whole);
-    for bad in ["", "x", "1.0=", "a b=none", "sha256:1"] {
-        with(bad).expect(2).says(&["expected a digest or none"]);
-    }
-    with("2.0=none")
-        .expect(2)
-        .says(&["the tag 2.0 is not written", "use one of: 1.0, latest"]);
-    let local = ["--if-tag", "none", "-o", "oci:out", &files[0], &files[1]];
-    sandbox
-        .run(&merge(&fake, &local))
-        .expect(2)
-        .says(&["no tag is written to a registry"]);
-}
-
-#[test]
-fn a_tag_that_moves_while_it_is_written_is_noticed() {
-    let sandbox = Sandbox::new();
-    let fake = Fake::start(Flavour::distribution3());
-    write_app(&sandbox, fake.host(), "");
-    push_parts(&sandbox, &fake);
-    let files = PLATFORMS.map(part_file);
-    let arm = sandbox.json(&files[1])["digest"].as_str().unwrap().to_owned();
-    // Someone else moves the tag between the index and the tag: what is read then is another image.
-    let other = fake.contents().manifest("me/app", &arm).unwrap().1;
-    let moving = Mutex::new(Some(other));
-    let registry = fake.registry();
-    fake.hook(
-        Hook::change(move |reply: Reply| {
-            if let Some(other) = moving.lock().unwrap().take() {
-                registry.contents().put_manifest("me/app", "1.0", other);
-            }
-            reply
-        })
-        .on("PUT", "/v2/me/app/manifests/sha256:"),
-    );
-    let outcome = sandbox.run(&merge(&fake, &["--if-tag", "none", &files[0], &files[1]]));
-    outcome.expect(3).says(&["does not name the expected image", &arm]);
-    assert_eq!(named(&fake, "1.0"), Some(arm));
-    assert_eq!(named(&fake, "latest"), None);
-}
-
-/// Rounds of the race, and the seed of its order.
-const ROUNDS: usize = 50;
-
-/// Returns the next number of a fixed sequence (Knuth's MMIX generator).
-fn next(state: &mut u64) -> usize {
-    *state = state
-        .wrapping_mul(6_364_136_223_846_793_005)
-        .wrapping_add(1_442_695_040_888_963_407);
-    usize::try_from(*state >> 33).unwrap()
-}
-
-#[test]
-fn runners_that_race_leave_a_whole_image() {
-    let fake = Fake::start(Flavour::distribution3());
-    let sandboxes = ["one", "two"].map(|content| {
-        let sandbox = Sandbox::new();
-        write_app(&sandbox, fake.host(), "");
-        sandbox
-            .write("dist/amd64/app", content)
-            .write("dist/arm64/app", content);
-        push_parts(&sandbox, &fake);
-        sandbox
-    });
-    let [one, two] = &sandboxes;
-    let of_other = two.path("linux-arm64.json").to_string_lossy().into_owned();
-    let push = ["build", "--push", "--plain-http", fake.host(), "--platform"];
-    let pushed = |platform| [&push[..], &[platform]].concat();
-    let files = PLATFORMS.map(part_file);
-    let whole = merge(&fake, &[&files[0], &files[1]]);
-    // The other's spec is the same: only the platforms say that something is missing.
-    let lost = merge(&fake, &[&files[0]]);
-    let twice = merge(&fake, &[&files[0], &files[1], &of_other]);
-    let mut jobs = [
-        (one, pushed(PLATFORMS[0]), 0),
-        (two, pushed(PLATFORMS[1]), 0),
-        (one, pushed(PLATFORMS[1]), 0),
-        (two, pushed(PLATFORMS[0]), 0),
-        (one, whole.clone(), 0),
-        (two, whole, 0),
-        (two, lost, 6),
-        (one, twice, 2),
-    ];
-    let mut state = 14;
-    let mut images = BTreeSet::new();
-    for round in 0..ROUNDS {
-        for at in (1..jobs.len()).rev() {
-            jobs.swap(at, next(&mut state) % (at + 1));
-        }
-        let started: Vec<_> = jobs
-            .iter()
-            .map(|(sandbox, arguments, code)| {
-                let mut command = sandbox.command(arguments);
-                command.stdout(Stdio::piped()).stderr(Stdio::piped());
-                (command.spawn().unwrap(), arguments, *code)
-            })
-            .collect();
-        for (child, arguments, code) in started {
-            assert_whole(&fake, round);
-            let output = child.wait_with_output().unwrap();
-            let stderr = String::from_utf8_lossy(&output.stderr);
-            assert_eq!(output.status.code(), Some(code), "{round}: {arguments:?}: {stderr}");
-        }
-        images.insert(assert_whole(&fake, round).unwrap());
-    }
-    assert_eq!(images.len(), 2, "both images won at least once");
-}
-
-/// Checks that the tag, if there is one, names an index with both platforms. Returns its digest.
-fn assert_whole(fake: &Fake, round: usize) -> Option<String> {
-    let contents = fake.contents();
-    let (digest, manifest) = contents.manifest("me/app", "1.0")?;
-    assert_eq!(manifest.json()["manifests"].as_array().unwrap().len(), 2, "{round}");
-    assert_eq!(contents.missing("me/app", &manifest), None, "{round}");
-    Some(digest)
 }

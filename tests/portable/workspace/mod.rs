@@ -7,6 +7,7 @@ mod locking;
 mod merging;
 mod mistakes;
 mod pushing;
+mod racing;
 mod schema;
 mod selecting;
 
