@@ -30,17 +30,18 @@ pub(super) fn planned_images(
         let layers: Vec<Layer> = planned.plan.layers.iter().map(|layer| unpacked(layer)).collect();
         let image = planned_image(&planned.plan, &layers)?;
         let below = members.identity(planned.base.as_ref(), &planned.plan.platform)?;
+        let key = facts_key(&below, &planned.plan.layers);
         let platform_image = PlatformImage {
             name: name(member, id),
             source: Arc::new(BuildOutput::new(Root::Manifest(image.manifest().clone()))),
             image,
             index: None,
-            facts: Arc::new(facts(id, planned, &below, contents, records, options)?),
+            facts: Arc::new(facts(id, planned, &key, contents, records, options)?),
         };
         Ok(MemberPlatform {
             platform: planned.plan.platform.clone(),
             image: platform_image,
-            identity: facts_key(&below, &planned.plan.layers).to_string(),
+            identity: key.to_string(),
             layers: planned.plan.layers.clone(),
             base: planned.base.clone(),
             file_images: planned.file_images.clone(),
@@ -80,13 +81,13 @@ pub(super) fn planned_image(plan: &BuildPlan, layers: &[Layer]) -> Result<Image,
 fn facts(
     id: &str,
     planned: &PlannedPlatform,
-    below: &str,
+    key: &Digest,
     contents: &Contents,
     records: &Records,
     options: &BuildOptions,
 ) -> Result<Facts, BuildError> {
     let layers = &planned.plan.layers;
-    if let Some(facts) = records.load_facts(below, layers) {
+    if let Some(facts) = records.load_facts(key) {
         return Ok(facts);
     }
     let empty = Facts::empty();
@@ -108,6 +109,6 @@ fn facts(
         id: id.to_owned(),
         platform: planned.plan.platform.clone(),
     })?;
-    records.store_facts(below, layers, &facts);
+    records.store_facts(key, layers, &facts);
     Ok(facts)
 }

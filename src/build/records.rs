@@ -174,19 +174,17 @@ impl Records {
         }
     }
 
-    /// Returns the facts about the image with these layers above an image that `below` identifies, if they are stored.
-    pub fn load_facts(&self, below: &str, layers: &[Arc<LayerPlan>]) -> Option<Facts> {
-        let kept = self.cache.load_facts(&facts_key(below, layers))?;
-        Some(kept.facts)
+    /// Returns the facts about the planned image with this [`facts_key`], if they are stored.
+    pub fn load_facts(&self, key: &Digest) -> Option<Facts> {
+        self.cache.load_facts(key).map(|kept| kept.facts)
     }
 
-    /// Stores the facts about the image with these layers above an image that `below` identifies, if none of its files is
-    /// too young.
-    pub fn store_facts(&self, below: &str, layers: &[Arc<LayerPlan>], facts: &Facts) {
+    /// Stores the facts about the planned image with this [`facts_key`], if no file of its layers is too young.
+    pub fn store_facts(&self, key: &Digest, layers: &[Arc<LayerPlan>], facts: &Facts) {
         if layers.iter().all(|plan| self.has_settled(plan))
             && let Ok(compressed) = facts.compress()
         {
-            self.cache.store_facts(&facts_key(below, layers), &compressed);
+            self.cache.store_facts(key, &compressed);
         }
     }
 
