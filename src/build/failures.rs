@@ -83,7 +83,7 @@ impl Failures {
                 Unbuilt::Failed(error) => Some(error),
                 Unbuilt::Needs(_) => None,
             });
-        all(errors.collect())
+        as_one(errors.collect())
     }
 
     /// Removes and returns the reason why a member is not built.
@@ -99,7 +99,7 @@ impl Failures {
 }
 
 /// Returns errors as one, if there are any.
-pub fn all(errors: Vec<BuildError>) -> Result<(), BuildError> {
+pub fn as_one(errors: Vec<BuildError>) -> Result<(), BuildError> {
     let mut errors = errors.into_iter();
     match (errors.next(), errors.len()) {
         (None, _) => Ok(()),

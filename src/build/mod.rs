@@ -60,7 +60,7 @@ pub use changes::{ImageChange, PackageChanges, PinChange};
 pub use configs::{PlannedConfig, plan_configs};
 pub use digests::{ImageDigests, image_digests};
 pub use error::BuildError;
-pub use failures::{Unbuilt, all};
+pub use failures::{Unbuilt, as_one};
 pub use image_check::{CheckedImage, CheckedImages, check_image};
 pub use images::{Opened, image_facts};
 pub use lock_scope::LockScope;

@@ -47,7 +47,7 @@ pub async fn build(
             Err(Unbuilt::Needs(_)) => {}
         }
     }
-    failures::all(errors).map(|()| reports)
+    failures::as_one(errors).map(|()| reports)
 }
 
 /// Builds what was planned and writes it to every target, in order. Returns for each member its report, or why it is not

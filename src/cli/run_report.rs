@@ -13,7 +13,7 @@ use super::member_outputs::MemberOutputs;
 use super::members::{Subject, empty_shard};
 use super::render;
 use super::stderr::{emit_event, eprintln_line};
-use crate::build::{BuildReport, Unbuilt, all};
+use crate::build::{BuildReport, Unbuilt, as_one};
 use crate::events::{Event, Observer};
 use crate::model::{Diagnostic as _, METADATA_VERSION};
 use crate::workspace::Shard;
@@ -67,7 +67,7 @@ impl RunReport {
             Unbuilt::Failed(error) => Some(error),
             Unbuilt::Needs(_) => None,
         });
-        Ok(all(errors.collect())?)
+        Ok(as_one(errors.collect())?)
     }
 
     /// Adds the members that are left as they are.
