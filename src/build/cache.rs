@@ -18,7 +18,7 @@ use crate::pack::BlockCache;
 use crate::tree::{FACTS_VERSION, Facts, MAX_ENCODED_BYTES};
 
 /// All kinds of cache entries that builds use, in the versions that this program writes.
-pub const CACHE_KINDS: [Kind; 4] = [Kind::BLOCKS, Kind::LAYERS, FACTS, DOCUMENTS];
+pub const CACHE_KINDS: [Kind; 5] = [Kind::BLOCKS, Kind::LAYERS, FACTS, DOCUMENTS, Kind::ORIGINS];
 
 const FACTS: Kind = Kind::facts(FACTS_VERSION, MAX_ENCODED_BYTES);
 const DOCUMENTS: Kind = Kind::documents(MAX_MANIFEST_BYTES);

@@ -36,6 +36,7 @@ mod merge;
 mod naming;
 mod offline;
 mod options;
+mod origins;
 mod outputs;
 mod packing;
 mod parallel;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use crate::archive::{DockerArchive, DockerArchiveSink, OciArchive, OciArchiveSink, Output};
 use crate::build::offline::OfflineImage;
+use crate::build::origins::{Origins, RememberingSink};
 use crate::build::target::{Target, TargetPlace};
+use crate::cache::Cache;
 use crate::events::Traffic;
 use crate::layout::{Layout, LayoutSink};
 use crate::model::{ImageName, Repository, Selector};
@@ -23,6 +25,8 @@ pub struct Transports {
     scratch_directory: PathBuf,
     stdout: fn() -> Box<dyn std::io::Write + Send>,
     is_offline: bool,
+    /// `None` remembers nothing.
+    origins: Option<Arc<Origins>>,
 }
 
 impl Transports {
@@ -34,6 +38,16 @@ impl Transports {
             scratch_directory,
             stdout,
             is_offline: false,
+            origins: None,
+        }
+    }
+
+    /// Remembers in `cache` which repositories have a layer, so that later a push out of a layout or an archive mounts
+    /// it.
+    pub fn remembering(self, cache: Option<Cache>) -> Self {
+        Self {
+            origins: cache.map(|cache| Arc::new(Origins::new(cache))),
+            ..self
         }
     }
 
@@ -87,6 +101,22 @@ impl Transports {
 
     /// Opens a target; `name` is the image's name there. Writes nothing yet.
     pub async fn sink(&self, target: &Target, name: Option<&Repository>) -> Result<Box<dyn Sink>, StoreError> {
+        let inner = self.plain_sink(target, name).await?;
+        let Some(origins) = self.origins.clone() else {
+            return Ok(inner);
+        };
+        let repository = match &target.place {
+            TargetPlace::Registry(repository) => Some(repository.clone()),
+            TargetPlace::Local(_) => None,
+        };
+        Ok(Box::new(RememberingSink {
+            inner,
+            repository,
+            origins,
+        }))
+    }
+
+    async fn plain_sink(&self, target: &Target, name: Option<&Repository>) -> Result<Box<dyn Sink>, StoreError> {
         let place = match &target.place {
             TargetPlace::Registry(repository) if self.is_offline => {
                 return Err(StoreError::Unsupported {

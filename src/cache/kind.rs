@@ -6,6 +6,9 @@ const MAX_BLOCK_BYTES: u64 = 32 << 20;
 /// Size limit of a layer's record in bytes: a million files in one layer, with their paths.
 const MAX_RECORD_BYTES: u64 = 256 << 20;
 
+/// Size limit of a layer's repositories in bytes: a few names of at most 255 bytes after their registry.
+const MAX_ORIGINS_BYTES: u64 = 16 << 10;
+
 /// A kind of file: the first part of its path, and its size limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kind {
@@ -27,6 +30,13 @@ impl Kind {
         name: "layers",
         version: 1,
         max_bytes: MAX_RECORD_BYTES,
+    };
+
+    /// The repositories that layers are known to be in, by the layers' digests.
+    pub const ORIGINS: Self = Self {
+        name: "origins",
+        version: 1,
+        max_bytes: MAX_ORIGINS_BYTES,
     };
 
     /// Returns the kind of images' facts, by the digests of their manifests. `version` is the version of their
@@ -56,7 +66,7 @@ impl Kind {
 }
 
 /// The names of all kinds, in the order in which they are printed.
-pub(super) const NAMES: [&str; 4] = ["blocks", "layers", "facts", "documents"];
+pub(super) const NAMES: [&str; 5] = ["blocks", "layers", "facts", "documents", "origins"];
 
 /// The directory in which the registry module records uploads in progress, and the kind of these entries.
 pub(super) const UPLOADS: &str = "uploads";

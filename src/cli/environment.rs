@@ -71,9 +71,8 @@ impl Environment {
             observer.event(Event::Warning(text));
         }
         let client = Client::new(options)?;
-        Ok(Transports::new(client, self.scratch_directory(), || {
-            Box::new(std::io::stdout())
-        }))
+        let transports = Transports::new(client, self.scratch_directory(), || Box::new(std::io::stdout()));
+        Ok(transports.remembering(self.cache()?))
     }
 
     /// Returns the files other than images that the command line names and that are read.

@@ -47,7 +47,8 @@ impl Registry {
     /// Returns the access with these settings. Connects to nothing yet.
     pub fn new(registries: RegistryOptions, options: BuildOptions) -> Result<Self, Error> {
         let client = Client::new(registries)?;
-        let transports = Transports::new(client, options.scratch_directory.clone(), || Box::new(std::io::sink()));
+        let transports = Transports::new(client, options.scratch_directory.clone(), || Box::new(std::io::sink()))
+            .remembering(options.cache.clone());
         Ok(Self::with_transports(transports, options))
     }
 

@@ -186,6 +186,7 @@ fn what_is_kept_is_shown_and_changes_by_nothing() {
         ("layers", 0, 0),
         ("facts", 0, 0),
         ("documents", 0, 0),
+        ("origins", 0, 0),
         ("uploads", 0, 0),
     ];
     assert_eq!(counts(), empty);
@@ -202,6 +203,7 @@ fn what_is_kept_is_shown_and_changes_by_nothing() {
         ("layers", 1, 100),
         ("facts", 0, 0),
         ("documents", 0, 0),
+        ("origins", 0, 0),
         ("uploads", 1, 2),
     ];
     assert_eq!(counts(), expected);

@@ -46,7 +46,7 @@ fn what_is_kept_is_shown_by_kind() {
         .iter()
         .map(|kind| kind["name"].as_str().unwrap())
         .collect();
-    assert_eq!(names, ["blocks", "layers", "facts", "documents", "uploads"]);
+    assert_eq!(names, ["blocks", "layers", "facts", "documents", "origins", "uploads"]);
     assert_eq!(
         (&full["kinds"][2]["files"], &full["kinds"][3]["files"]),
         (&2.into(), &4.into())

@@ -179,3 +179,77 @@ fn scopes_that_are_not_granted_together_are_done_without() {
         }
     }
 }
+
+/// Returns the digests of the layers that a repository got as uploads.
+fn uploaded_layers(fake: &Fake, repository: &str, layers: &BTreeSet<String>) -> BTreeSet<String> {
+    let puts = fake.log().of("PUT", &format!("/{repository}/blobs/uploads/"));
+    let is_put = |digest: &&String| puts.iter().any(|seen| seen.target.contains(&digest["sha256:".len()..]));
+    layers.iter().filter(is_put).cloned().collect()
+}
+
+/// Builds an image on a base of the registry into the layout `image`. Returns the layers of the base and all layers.
+fn build_layout_on_base(sandbox: &Sandbox, fake: &Fake) -> (BTreeSet<String>, BTreeSet<String>) {
+    let base = push_base(fake, &[]);
+    write_app(sandbox, fake.host());
+    sandbox.ok(&["build", "-o", "oci:image"]);
+    let layout = sandbox.layout("image");
+    let manifests = ["linux/amd64", "linux/arm64"].map(|platform| layout.manifest("1", platform));
+    let layers = manifests
+        .iter()
+        .flat_map(|manifest| manifest["layers"].as_array().unwrap().clone());
+    let all = layers
+        .map(|layer| layer["digest"].as_str().unwrap().to_owned())
+        .collect();
+    (base, all)
+}
+
+#[test]
+fn a_push_out_of_a_layout_mounts_what_the_registry_is_known_to_have() {
+    let sandbox = Sandbox::new();
+    let fake = Fake::start(Flavour::distribution3());
+    let (base, all) = build_layout_on_base(&sandbox, &fake);
+    let own: BTreeSet<String> = all.difference(&base).cloned().collect();
+
+    // The base's layers were read from the registry; nobody has the image's own.
+    sandbox.ok(&["push", "oci:image", &fake.image("first:1")]);
+    assert_eq!(uploaded_layers(&fake, "first", &all), own, "{:#?}", fake.log().lines());
+    assert_eq!(fake.log().count("POST", "mount="), base.len());
+
+    // Now one repository is known to have all of them.
+    sandbox.ok(&["copy", "oci:image", &format!("docker://{}", fake.image("second:1"))]);
+    assert_eq!(
+        uploaded_layers(&fake, "second", &all),
+        BTreeSet::new(),
+        "{:#?}",
+        fake.log().lines()
+    );
+
+    // Without the cache nothing is known.
+    std::fs::remove_dir_all(sandbox.path("cache")).unwrap();
+    sandbox.ok(&["push", "oci:image", &fake.image("third:1")]);
+    assert_eq!(uploaded_layers(&fake, "third", &all), all);
+}
+
+#[test]
+fn an_archive_that_was_copied_from_a_registry_is_mounted_too() {
+    let sandbox = Sandbox::new();
+    let fake = Fake::start(Flavour::distribution3());
+    let base = push_base(&fake, &[]);
+    sandbox.ok(&["copy", &fake.image("base:1"), "oci-archive:base.tar"]);
+    sandbox.ok(&["push", "oci-archive:base.tar", &fake.image("again:1")]);
+    assert_eq!(uploaded_layers(&fake, "again", &base), BTreeSet::new());
+}
+
+#[test]
+fn a_remembered_repository_that_lost_a_layer_costs_an_upload() {
+    for mounts in [Mounts::Never, Mounts::Refused(404), Mounts::Refused(403)] {
+        let sandbox = Sandbox::new();
+        let fake = Fake::start(Flavour {
+            mounts,
+            ..Flavour::distribution3()
+        });
+        let (_, all) = build_layout_on_base(&sandbox, &fake);
+        sandbox.ok(&["push", "oci:image", &fake.image("first:1")]);
+        assert_eq!(uploaded_layers(&fake, "first", &all), all, "{:#?}", fake.log().lines());
+    }
+}
