@@ -77,6 +77,15 @@ impl Failures {
         if self.keeps_going {
             return Ok(());
         }
+        self.take_errors()
+    }
+
+    /// Returns the errors, if there are any.
+    pub fn into_result(mut self) -> Result<(), BuildError> {
+        self.take_errors()
+    }
+
+    fn take_errors(&mut self) -> Result<(), BuildError> {
         let errors = std::mem::take(&mut self.members)
             .into_iter()
             .filter_map(|(_, why)| match why {

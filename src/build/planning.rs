@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+
 use crate::build::BuildError;
 use crate::build::cache::BuildCache;
 use crate::build::contents::Contents;
@@ -51,6 +53,10 @@ pub(super) struct PlannedImage {
 }
 
 impl PlannedImage {
+    fn to_json(&self) -> Value {
+        self.platforms.iter().map(|planned| planned.plan.to_json()).collect()
+    }
+
     /// Returns an error that names the member.
     pub fn error(&self, cause: BuildError) -> BuildError {
         cause.of_member(self.id.as_deref())
@@ -58,9 +64,25 @@ impl PlannedImage {
 }
 
 impl PlannedBuild {
-    /// Returns the plans as JSON, for `--print-plan`.
-    pub fn to_json(&self) -> serde_json::Value {
-        self.platforms().map(|platform| platform.plan.to_json()).collect()
+    /// Returns the plans as JSON, for `--print-plan`: those of the platforms of the only image, or an object for each
+    /// member, with its ID and the plans of its platforms.
+    pub fn to_json(&self) -> Value {
+        let of_member = |image: &PlannedImage| {
+            let id = image.id.as_deref()?;
+            Some(json!({ "member": id, "platforms": image.to_json() }))
+        };
+        match &self.images[..] {
+            [only] if only.id.is_none() => only.to_json(),
+            images => images.iter().filter_map(of_member).collect(),
+        }
+    }
+
+    /// Returns the errors of the members that could not be planned, if the build keeps going.
+    ///
+    /// # Errors
+    /// Returns those errors as one.
+    pub fn result(self) -> Result<(), BuildError> {
+        self.failures.into_result()
     }
 
     fn platforms(&self) -> impl Iterator<Item = &PlannedPlatform> {

@@ -83,7 +83,8 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
     let members: Vec<Member<'_>> = images.iter().map(|image| image.member()).collect();
     let planned = plan_build(&members, &options, &transports, &observer).await?;
     if arguments.print_plan {
-        return print_json(&planned.to_json());
+        print_json(&planned.to_json())?;
+        return Ok(planned.result()?);
     }
     let results = build_each(&members, planned, &options, &transports, &observer).await?;
     let mut built: Vec<Built<'_>> = Vec::new();
