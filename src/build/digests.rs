@@ -15,6 +15,8 @@ use crate::model::{Digest, Platform};
 /// The digests of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageDigests {
+    /// The member's ID; `None` for the only image of a build.
+    pub member: Option<String>,
     /// That of the index, or of the manifest if the image has no index.
     pub root: Digest,
     /// Those of the manifests.
@@ -23,12 +25,12 @@ pub struct ImageDigests {
     pub is_whole: bool,
 }
 
-/// Returns the digests of each planned image. Writes nothing except to the cache. A digest follows from the bytes of the
+/// Returns the digests of each planned image. If the build keeps going, images that cannot be packed are left out. Writes nothing except to the cache. A digest follows from the bytes of the
 /// layers: a layer whose inputs are the same as when it was packed is not packed again, and others are packed into the
 /// cache, where a build finds them. Nothing is checked.
 ///
 /// # Errors
-/// Those of reading files and of packing.
+/// Those of reading files and of packing, unless the build keeps going.
 pub async fn image_digests(
     planned: PlannedBuild,
     options: &BuildOptions,
@@ -38,26 +40,43 @@ pub async fn image_digests(
         images,
         members,
         mut contents,
+        mut failures,
         cache,
         ..
     } = planned;
-    for image in &images {
-        contents.collect(&image.platforms, observer).await?;
+    let mut read = Vec::new();
+    for image in images {
+        if failures.concern(image.id.as_deref(), &image.needs) {
+            continue;
+        }
+        match contents.collect(&image.platforms, observer).await {
+            Ok(()) => read.push(image),
+            Err(error) => failures.add_and_stop(image.id.as_deref(), error),
+        }
     }
+    let ids: Vec<Option<String>> = read.iter().map(|image| image.id.clone()).collect();
     let images = Checked {
-        images,
+        images: read,
         members,
         contents,
         lock_update: None,
         cache,
     };
-    let packed = pack(images, CacheFrom::default(), EagerUpload::none(), options, observer).await?;
-    Ok(packed.iter().map(digests_of).collect())
+    let none = CacheFrom::default();
+    let packed = pack(images, none, EagerUpload::none(), &mut failures, options, observer).await?;
+    if failures.is_stopped() {
+        failures.take_errors()?;
+    }
+    let packed = ids.into_iter().zip(packed);
+    Ok(packed
+        .filter_map(|(id, packed)| Some(digests_of(id, &packed?)))
+        .collect())
 }
 
-fn digests_of(packed: &PackedImage) -> ImageDigests {
+fn digests_of(member: Option<String>, packed: &PackedImage) -> ImageDigests {
     let platforms = packed.reports.iter();
     ImageDigests {
+        member,
         root: packed.output.root().descriptor().digest,
         platforms: platforms
             .map(|report| (report.platform.clone(), report.manifest.digest))

@@ -20,12 +20,12 @@ pub struct Unchanged {
     pub earlier: Earlier,
 }
 
-/// Passes on all events but warnings: planning again emits those that matter.
-struct WithoutWarnings(Arc<dyn Observer>);
+/// Passes on all events but warnings and notes: planning again emits those that matter.
+struct WithoutMessages(Arc<dyn Observer>);
 
-impl Observer for WithoutWarnings {
+impl Observer for WithoutMessages {
     fn event(&self, event: Event) {
-        if !matches!(event, Event::Warning(_)) {
+        if !matches!(event, Event::Warning(_) | Event::Note(_)) {
             self.0.event(event);
         }
     }
@@ -55,13 +55,14 @@ impl Unchanged {
         transports: &Transports,
         observer: &Arc<dyn Observer>,
     ) -> Result<Self, Failure> {
-        let quiet: Arc<dyn Observer> = Arc::new(WithoutWarnings(observer.clone()));
+        let quiet: Arc<dyn Observer> = Arc::new(WithoutMessages(observer.clone()));
         let members: Vec<Member<'_>> = images.iter().map(|image| image.member()).collect();
         let planned = plan_build(&members, options, transports, &quiet).await?;
         let digests = image_digests(planned, options, &quiet).await?;
-        let same = images.iter().zip(&digests).filter_map(|(image, digests)| {
-            let id = image.id.filter(|_| image.is_selected)?;
-            self.earlier.has(id, digests).then(|| id.to_owned())
+        let selected = |id: &String| images.iter().any(|image| image.is_selected && image.id == Some(id));
+        let same = digests.iter().filter_map(|digests| {
+            let id = digests.member.clone().filter(selected)?;
+            self.earlier.has(&id, digests).then_some(id)
         });
         let ids: BTreeSet<String> = same.collect();
         let selected = images.iter().filter(|image| image.is_selected).count();

@@ -13,7 +13,7 @@ use super::member_outputs::MemberOutputs;
 use super::members::{Subject, empty_shard};
 use super::render;
 use super::stderr::{emit_event, eprintln_line};
-use crate::build::{BuildReport, Unbuilt, as_one};
+use crate::build::{BuildReport, Unbuilt, as_one, as_one_refusal};
 use crate::events::{Event, Observer};
 use crate::model::{Diagnostic as _, METADATA_VERSION};
 use crate::workspace::Shard;
@@ -61,13 +61,24 @@ impl RunReport {
         self.unbuilt.push((image.id.unwrap_or_default().to_owned(), why));
     }
 
+    /// Returns `true` if all members were built.
+    pub fn is_complete(&self) -> bool {
+        self.unbuilt.is_empty()
+    }
+
     /// Returns the errors of the members that failed, in the order of the members, if there are any.
-    pub fn result(self) -> Done {
+    pub fn result(self, built: &[Built<'_>]) -> Done {
         let errors = self.unbuilt.into_iter().filter_map(|(_, why)| match why {
             Unbuilt::Failed(error) => Some(error),
-            Unbuilt::Needs(_) => None,
+            Unbuilt::Needs(_) | Unbuilt::Unfinished => None,
         });
-        Ok(as_one(errors.collect())?)
+        let errors = errors.collect();
+        if built.is_empty() {
+            as_one_refusal(errors)?;
+        } else {
+            as_one(errors)?;
+        }
+        Ok(())
     }
 
     /// Adds the members that are left as they are.
@@ -116,8 +127,17 @@ impl RunReport {
             metadata["shard"] = shard.to_string().into();
             metadata["shard_members"] = json!(self.divided);
         }
-        if !self.unbuilt.is_empty() {
-            metadata["failed"] = self.unbuilt.iter().map(unbuilt_json).collect();
+        let failed: Vec<Value> = self.unbuilt.iter().filter_map(failed_json).collect();
+        if !failed.is_empty() {
+            metadata["failed"] = failed.into();
+        }
+        let unfinished = self
+            .unbuilt
+            .iter()
+            .filter(|(_, why)| matches!(why, Unbuilt::Unfinished));
+        let unfinished: Vec<&str> = unfinished.map(|(id, _)| id.as_str()).collect();
+        if !unfinished.is_empty() {
+            metadata["unfinished"] = json!(unfinished);
         }
         metadata
     }
@@ -147,16 +167,20 @@ fn reason(why: &Unbuilt) -> String {
     match why {
         Unbuilt::Failed(_) => "failed".to_owned(),
         Unbuilt::Needs(id) => format!("not built: {id} failed"),
+        Unbuilt::Unfinished => "not finished".to_owned(),
     }
 }
 
-fn unbuilt_json((id, why): &(String, Unbuilt)) -> Value {
+/// Returns what the metadata says of a member that failed, or needs one that did.
+fn failed_json((id, why): &(String, Unbuilt)) -> Option<Value> {
     match why {
-        Unbuilt::Failed(error) => json!({
+        Unbuilt::Failed(error) => Some(json!({
             "member": id,
+            "class": error.error_kind().name(),
             "exit_code": error.error_kind().exit_code(),
             "error": failure::summary_of(error),
-        }),
-        Unbuilt::Needs(needed) => json!({ "member": id, "needs": needed }),
+        })),
+        Unbuilt::Needs(needed) => Some(json!({ "member": id, "needs": needed })),
+        Unbuilt::Unfinished => None,
     }
 }

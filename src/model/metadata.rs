@@ -24,8 +24,8 @@ pub struct Metadata {
     pub images: Vec<ImageMetadata>,
     /// Which share of a workspace was built, with `--shard`.
     pub shard: Option<ShardMetadata>,
-    /// The IDs of members that were not built, with `--keep-going`.
-    pub failed: Vec<String>,
+    /// The IDs of members that were not built, because they or others failed.
+    pub unbuilt: Vec<String>,
 }
 
 /// One of several runs that share the members of a workspace.
@@ -132,6 +132,8 @@ struct Whole {
     shard_members: Vec<String>,
     #[serde(default)]
     failed: Vec<WrittenFailure>,
+    #[serde(default)]
+    unfinished: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -185,7 +187,7 @@ impl Metadata {
             return Ok(Self {
                 images,
                 shard: None,
-                failed: Vec::new(),
+                unbuilt: Vec::new(),
             });
         }
         if let Some(version) = value
@@ -196,9 +198,10 @@ impl Metadata {
             return Err(MetadataError::Version(version));
         }
         let whole: Whole = serde_json::from_value(value).map_err(MetadataError::Malformed)?;
+        let failed = whole.failed.into_iter().map(|failure| failure.member);
         Ok(Self {
             images: whole.images.into_iter().map(image).collect::<Result<_, _>>()?,
-            failed: whole.failed.into_iter().map(|failure| failure.member).collect(),
+            unbuilt: failed.chain(whole.unfinished).collect(),
             shard: whole.shard.map(|text| shard(&text, whole.shard_members)).transpose()?,
         })
     }

@@ -266,9 +266,11 @@ async fn write(
     guard.check_names(&written)?;
     guard.check_before(&written).await?;
     let mut failures = Failures::new(ACTION, false, observer);
-    let supplied = supply_all(&written, &mut failures, transports, observer).await?;
+    let supplied = supply_all(&written, &mut failures, transports, observer).await;
+    failures.take_errors()?;
     guard.check_before(&written).await?;
-    let reports = publish_all(&written, supplied, &mut failures, transports, observer).await?;
+    let reports = publish_all(&written, supplied, &mut failures, transports, observer).await;
+    failures.take_errors()?;
     guard.check_after(&written).await?;
     // Without a failure, every image has its report.
     Ok(reports.into_iter().flatten().collect())

@@ -11,7 +11,7 @@ pub(super) fn check_members(files: &[(&str, &Metadata)]) -> Result<(), MergeErro
     let divided = all().filter_map(|metadata| metadata.shard.as_ref());
     let divided = divided.flat_map(|shard| &shard.members);
     let expected: BTreeSet<&str> = divided
-        .chain(all().flat_map(|metadata| &metadata.failed))
+        .chain(all().flat_map(|metadata| &metadata.unbuilt))
         .map(String::as_str)
         .collect();
     let images = all().flat_map(|metadata| &metadata.images);
@@ -56,7 +56,7 @@ mod tests {
     fn metadata(shard: Option<(u32, u32, &[&str])>) -> Metadata {
         Metadata {
             images: Vec::new(),
-            failed: Vec::new(),
+            unbuilt: Vec::new(),
             shard: shard.map(|(number, of, members)| ShardMetadata {
                 number,
                 of,
