@@ -402,10 +402,10 @@ impl Diagnostic for BuildError {
             Self::Output { cause, .. } if cause.is_write_denied() => Some(OTHER_DIRECTORY_HELP.to_owned()),
             Self::Image { cause, .. } | Self::Resolve { cause, .. } | Self::Output { cause, .. } => cause.help(),
             Self::Tree { cause, .. } => cause.help(),
-            Self::MemberLacks { known, .. } => {
+            Self::MemberLacks { id, known, .. } => {
                 let known: Vec<String> = known.iter().map(ToString::to_string).collect();
                 Some(format!(
-                    "build the base for this platform too; it is built for {}",
+                    "add the platform to {id}; it is built for {}",
                     known.join(", ")
                 ))
             }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use crate::build::ImageDigests;
-use crate::model::{Digest, MAX_METADATA_BYTES, METADATA_VERSION, Pipes, escape, escape_path, read_input};
+use crate::model::{Digest, ImageState, MAX_METADATA_BYTES, METADATA_VERSION, Pipes, escape, escape_path, read_input};
 
 /// Help for a file that is not used.
 const HELP: &str = "give the file that `ocitect build --metadata FILE` wrote for this workspace";
@@ -80,7 +80,7 @@ impl Earlier {
     /// Returns what the file says of a member's image, for the metadata of a build that leaves it as it is.
     pub fn unchanged_json(&self, id: &str) -> Option<Value> {
         let mut json = self.0.get(id)?.json.clone();
-        json["state"] = "unchanged".into();
+        json["state"] = ImageState::Unchanged.as_str().into();
         Some(json)
     }
 

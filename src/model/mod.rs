@@ -61,8 +61,8 @@ pub use listing::{ListedItem, ListedRoot, Listing};
 pub use locked::locked;
 pub use media_type::{Family, MediaType};
 pub use metadata::{
-    ImageMetadata, MAX_METADATA_BYTES, METADATA_VERSION, Metadata, MetadataError, PlatformMetadata, ShardMetadata,
-    TargetMetadata,
+    ImageMetadata, ImageState, MAX_METADATA_BYTES, METADATA_VERSION, Metadata, MetadataError, PlatformMetadata,
+    ShardMetadata, TargetMetadata,
 };
 pub use nearest::nearest;
 pub use part::{BuildInputs, Part};

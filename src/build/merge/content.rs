@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::build::merge::error::MergeError;
-use crate::model::{Descriptor, Family, Image, ImageManifest, MediaType, Part, Platform, Root};
-use crate::store::{Source, StoreError, read_image, read_root, reference_of, why_no_image};
+use crate::model::{Descriptor, Family, Image, ImageManifest, ImageMetadata, MediaType, Part, Platform, Root};
+use crate::store::{
+    ReadEntry, Source, StoreError, is_attached, is_unknown, read_listed, read_root, reference_of, why_no_image,
+};
 
 /// An image of a part.
 pub(super) struct Child {
@@ -64,7 +66,7 @@ impl OpenedPart {
                             digest: entry.digest,
                         });
                     }
-                    if why_no_image(entry).is_some() {
+                    if why_no_image(entry).is_some() || is_attached(entry) {
                         attached.push(attachment(&label, source.as_ref(), entry).await?);
                     } else {
                         children.push(child(&label, source.as_ref(), entry, entry.platform.clone()).await?);
@@ -80,6 +82,27 @@ impl OpenedPart {
             attached,
             recorded,
         })
+    }
+
+    /// Checks that the image is the one that the part's file describes.
+    pub fn check_described(&self, recorded: &ImageMetadata) -> Result<(), MergeError> {
+        let found = self.children.iter().map(|child| &child.platform);
+        let listed = recorded.platforms.iter().map(|platform| &platform.platform);
+        for platform in listed.chain(found) {
+            let found = self.children.iter().find(|child| child.platform.is_same_as(platform));
+            let listed = recorded.platforms.iter().find(|one| one.platform.is_same_as(platform));
+            let found = found.map(|child| child.entry.digest);
+            let listed = listed.map(|one| one.digest);
+            if found != listed {
+                return Err(MergeError::OtherManifest {
+                    part: self.label.clone(),
+                    platform: platform.clone(),
+                    recorded: listed,
+                    found,
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Returns the family of its media types.
@@ -105,8 +128,10 @@ async fn child(
     entry: &Descriptor,
     listed: Option<Platform>,
 ) -> Result<Child, MergeError> {
-    let image = read(label, read_child(source, entry).await)?;
-    let image = image.map_err(|reason| no_image(label, reason))?;
+    let image = match read(label, read_listed(source, entry).await)? {
+        ReadEntry::Image(image) => image,
+        ReadEntry::Skipped(skipped) => return Err(no_image(label, skipped.to_string())),
+    };
     let config = image.config().value();
     let Some(platform) = listed.or_else(|| config.names_platform().then(|| config.platform().clone())) else {
         return Err(no_image(
@@ -132,18 +157,10 @@ async fn child(
     })
 }
 
-/// Reads manifest and config of an image, or says why it is none.
-async fn read_child(source: &dyn Source, entry: &Descriptor) -> Result<Result<Image, String>, StoreError> {
-    let Root::Manifest(manifest) = read_root(source, entry).await? else {
-        return Ok(Err(format!("{} is an index listed as a manifest", entry.digest)));
-    };
-    if let Some(reason) = manifest.value().why_no_image() {
-        return Ok(Err(format!("{} is {reason}", entry.digest)));
-    }
-    read_image(source, manifest).await.map(Ok)
-}
-
 async fn attachment(label: &str, source: &dyn Source, entry: &Descriptor) -> Result<Attached, MergeError> {
+    if is_attached(entry) {
+        check_attached(label, entry)?;
+    }
     match read(label, read_root(source, entry).await)? {
         Root::Manifest(manifest) => Ok(Attached {
             entry: entry.clone(),
@@ -155,6 +172,24 @@ async fn attachment(label: &str, source: &dyn Source, entry: &Descriptor) -> Res
             digest: entry.digest,
         }),
     }
+}
+
+/// Checks that an attestation is for no platform, so that no runtime takes it for an image, and names its image.
+fn check_attached(label: &str, entry: &Descriptor) -> Result<(), MergeError> {
+    if let Some(platform) = entry.platform.as_ref().filter(|platform| !is_unknown(platform)) {
+        return Err(MergeError::AttestationPlatform {
+            part: label.to_owned(),
+            digest: entry.digest,
+            platform: platform.clone(),
+        });
+    }
+    if reference_of(entry).is_none() {
+        return Err(MergeError::NoSubject {
+            part: label.to_owned(),
+            digest: entry.digest,
+        });
+    }
+    Ok(())
 }
 
 fn read<T>(label: &str, result: Result<T, StoreError>) -> Result<T, MergeError> {

@@ -8,6 +8,7 @@ mod merging;
 mod mistakes;
 mod pushing;
 mod racing;
+mod refusing;
 mod schema;
 mod selecting;
 
