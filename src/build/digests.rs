@@ -1,16 +1,19 @@
 //! The digests that images have when they are built, without writing them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::build::BuildError;
 use crate::build::assembling::{PackedImage, pack};
 use crate::build::cache_from::CacheFrom;
 use crate::build::checked::Checked;
+use crate::build::member::Member;
 use crate::build::options::BuildOptions;
+use crate::build::parts::part;
 use crate::build::planning::PlannedBuild;
 use crate::build::writing::EagerUpload;
 use crate::events::Observer;
-use crate::model::{Digest, Platform};
+use crate::model::{Digest, Part, Platform, Root, UnchangedPart};
 
 /// The digests of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +24,9 @@ pub struct ImageDigests {
     pub root: Digest,
     /// Those of the manifests.
     pub platforms: Vec<(Platform, Digest)>,
-    /// `false` if some of the spec's platforms are left out.
-    pub is_whole: bool,
+    /// The whole that it is a part of, if some of the spec's platforms are left out: what it says of a part that is not
+    /// written, since its digests are those of an earlier image.
+    pub part: Option<Part>,
 }
 
 /// Returns the digests of each planned image. If the build keeps going, images that cannot be packed are left out. Writes nothing except to the cache. A digest follows from the bytes of the
@@ -32,15 +36,17 @@ pub struct ImageDigests {
 /// # Errors
 /// Those of reading files and of packing, unless the build keeps going.
 pub async fn image_digests(
+    members: &[Member<'_>],
     planned: PlannedBuild,
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
 ) -> Result<Vec<ImageDigests>, BuildError> {
     let PlannedBuild {
         images,
-        members,
+        members: member_images,
         mut contents,
         mut failures,
+        inputs,
         cache,
         ..
     } = planned;
@@ -57,30 +63,47 @@ pub async fn image_digests(
     let ids: Vec<Option<String>> = read.iter().map(|image| image.id.clone()).collect();
     let images = Checked {
         images: read,
-        members,
+        members: member_images,
         contents,
         lock_update: None,
         cache,
     };
+    if failures.is_stopped() {
+        failures.take_errors()?;
+    }
     let none = CacheFrom::default();
     let packed = pack(images, none, EagerUpload::none(), &mut failures, options, observer).await?;
     if failures.is_stopped() {
         failures.take_errors()?;
     }
-    let packed = ids.into_iter().zip(packed);
-    Ok(packed
-        .filter_map(|(id, packed)| Some(digests_of(id, &packed?)))
-        .collect())
+    let of_image = |(id, packed): (Option<String>, Option<PackedImage>)| {
+        let packed = packed?;
+        let mut known = members.iter().zip(&inputs);
+        let of_member = known.find(|(member, _)| member.id == id.as_deref());
+        let part = of_member.filter(|_| !packed.is_whole).map(|(member, inputs)| Part {
+            unchanged: Some(unchanged(&packed)),
+            ..part(member, inputs)
+        });
+        let platforms = packed.reports.iter();
+        Some(ImageDigests {
+            member: id,
+            root: packed.output.root().descriptor().digest,
+            platforms: platforms
+                .map(|report| (report.platform.clone(), report.manifest.digest))
+                .collect(),
+            part,
+        })
+    };
+    Ok(ids.into_iter().zip(packed).filter_map(of_image).collect())
 }
 
-fn digests_of(member: Option<String>, packed: &PackedImage) -> ImageDigests {
-    let platforms = packed.reports.iter();
-    ImageDigests {
-        member,
-        root: packed.output.root().descriptor().digest,
-        platforms: platforms
-            .map(|report| (report.platform.clone(), report.manifest.digest))
-            .collect(),
-        is_whole: packed.is_whole,
+fn unchanged(packed: &PackedImage) -> UnchangedPart {
+    let root = packed.output.root();
+    UnchangedPart {
+        index: root.descriptor().digest,
+        annotations: match root {
+            Root::Index(index) => index.value().annotations.clone(),
+            Root::Manifest(_) => BTreeMap::new(),
+        },
     }
 }

@@ -14,6 +14,7 @@ use crate::build::gate::denies_secrets;
 use crate::build::inputs::PlannedPlatform;
 use crate::build::member::Member;
 use crate::build::options::BuildOptions;
+use crate::build::parts::part;
 use crate::build::planning::{PlannedBuild, PlannedImage};
 use crate::build::records::Records;
 use crate::build::report::{BuildReport, TargetReport};
@@ -22,7 +23,7 @@ use crate::build::transports::Transports;
 use crate::build::writing::{EagerUpload, WrittenImage, blob_names, check_access, eager_uploads, write_all};
 use crate::check::{Finding, Verdict, gap};
 use crate::events::{Event, Observer};
-use crate::model::{BuildInputs, Part};
+use crate::model::BuildInputs;
 use crate::transfer::Ahead;
 
 /// Builds what was planned and writes it to every target, in order. Returns a report for each member.
@@ -161,7 +162,7 @@ impl Run<'_> {
                 name: member.outputs.name.clone(),
                 tags: member.outputs.tags.clone(),
                 root: image.output.root().descriptor().clone(),
-                part: inputs.and_then(|inputs| part(member, &image, inputs)),
+                part: inputs.filter(|_| !image.is_whole).map(|inputs| part(member, inputs)),
                 platforms: image.reports,
                 targets,
             };
@@ -284,15 +285,6 @@ impl<'a> Active<'a> {
 fn keep<T>(list: &mut Vec<T>, kept: &[bool]) {
     let mut kept = kept.iter();
     list.retain(|_| kept.next().copied().unwrap_or(true));
-}
-
-/// Returns what an image that does not have all platforms of its spec is a part of.
-fn part(member: &Member<'_>, image: &PackedImage, build: &BuildInputs) -> Option<Part> {
-    (!image.is_whole).then(|| Part {
-        of: member.spec.platforms().to_vec(),
-        tags: member.outputs.tags.iter().map(ToString::to_string).collect(),
-        build: build.clone(),
-    })
 }
 
 /// Returns `true` if layers may be uploaded before everything is packed: those of a single image that cannot be refused

@@ -25,8 +25,8 @@ pub type Built<'a> = (&'a MemberOutputs<'a>, BuildReport);
 #[derive(Default)]
 pub struct RunReport {
     shard: Option<Shard>,
-    /// The members of all parts.
-    divided: BTreeSet<String>,
+    /// The members that were selected, those of all shards included.
+    selected: BTreeSet<String>,
     /// The position of each member in the workspace.
     positions: BTreeMap<String, usize>,
     /// What the metadata says of each member that was left as it is.
@@ -43,13 +43,13 @@ impl RunReport {
             Subject::Members(selected) => selected.workspace.members(),
         };
         let ids = members.iter().map(|member| member.id.clone());
-        let divided = match subject {
-            Subject::Members(selected) => selected.divided.clone().unwrap_or_default(),
+        let selected = match subject {
+            Subject::Members(selected) => selected.divided.as_ref().unwrap_or(&selected.ids).clone(),
             Subject::Alone(_) => BTreeSet::new(),
         };
         Self {
             shard,
-            divided,
+            selected,
             positions: ids.zip(0..).collect(),
             unchanged: BTreeMap::new(),
             unbuilt: Vec::new(),
@@ -83,9 +83,8 @@ impl RunReport {
 
     /// Adds the members that are left as they are.
     pub fn without(self, unchanged: &Unchanged) -> Self {
-        let json = |id: &String| Some((id.clone(), unchanged.earlier.unchanged_json(id)?));
         Self {
-            unchanged: unchanged.ids.iter().filter_map(json).collect(),
+            unchanged: unchanged.to_json(),
             ..self
         }
     }
@@ -123,9 +122,12 @@ impl RunReport {
         images.sort_by_key(|(position, _)| *position);
         let images: Vec<Value> = images.into_iter().map(|(_, json)| json).collect();
         let mut metadata = json!({ "version": METADATA_VERSION, "images": images });
-        if let Some(shard) = self.shard {
-            metadata["shard"] = shard.to_string().into();
-            metadata["shard_members"] = json!(self.divided);
+        match self.shard {
+            Some(shard) => {
+                metadata["shard"] = shard.to_string().into();
+                metadata["shard_members"] = json!(self.selected);
+            }
+            None => metadata["selected_members"] = json!(self.selected),
         }
         let failed: Vec<Value> = self.unbuilt.iter().filter_map(failed_json).collect();
         if !failed.is_empty() {

@@ -49,6 +49,8 @@ pub struct Metadata {
     pub images: Vec<ImageMetadata>,
     /// Which share of a workspace was built, with `--shard`.
     pub shard: Option<ShardMetadata>,
+    /// The IDs of the members that were selected, without `--shard`. All of them are among the images or the unbuilt.
+    pub selected: Vec<String>,
     /// The IDs of members that were not built, because they or others failed.
     pub unbuilt: Vec<String>,
 }
@@ -158,6 +160,8 @@ struct Whole {
     #[serde(default)]
     shard_members: Vec<String>,
     #[serde(default)]
+    selected_members: Vec<String>,
+    #[serde(default)]
     failed: Vec<WrittenFailure>,
     #[serde(default)]
     unfinished: Vec<String>,
@@ -217,6 +221,7 @@ impl Metadata {
             return Ok(Self {
                 images,
                 shard: None,
+                selected: Vec::new(),
                 unbuilt: Vec::new(),
             });
         }
@@ -233,6 +238,7 @@ impl Metadata {
         check_members(&images)?;
         Ok(Self {
             images,
+            selected: whole.selected_members,
             unbuilt: failed.chain(whole.unfinished).collect(),
             shard: whole.shard.map(|text| shard(&text, whole.shard_members)).transpose()?,
         })

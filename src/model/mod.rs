@@ -65,7 +65,7 @@ pub use metadata::{
     ShardMetadata, TargetMetadata,
 };
 pub use nearest::nearest;
-pub use part::{BuildInputs, Part};
+pub use part::{BuildInputs, Part, UnchangedPart};
 pub use platform::{Platform, PlatformError};
 pub use platform_names::UnknownPart;
 pub use reference::{ImageName, Reference, ReferenceError, Repository, Selector, Tag, is_registry};

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::build::merge::error::MergeError;
-use crate::model::{Descriptor, Family, Image, ImageManifest, ImageMetadata, MediaType, Part, Platform, Root};
+use crate::model::{
+    Descriptor, Digest, Family, Image, ImageManifest, ImageMetadata, MediaType, Part, Platform, Root, UnchangedPart,
+};
 use crate::store::{
     ReadEntry, Source, StoreError, is_attached, is_unknown, read_listed, read_root, reference_of, why_no_image,
 };
@@ -38,13 +40,19 @@ pub(super) struct OpenedPart {
 }
 
 impl OpenedPart {
-    /// Reads the documents of a part.
+    /// Reads the documents of a part. `recorded` is what its file says of it: an earlier image that has the platforms of
+    /// the part may have others too, which are left out.
     pub async fn read(
         label: String,
         source: Arc<dyn Source>,
         root: Root,
-        recorded: Option<Part>,
+        recorded: Option<&ImageMetadata>,
     ) -> Result<Self, MergeError> {
+        let unchanged = recorded.filter(|image| image.part.as_ref().is_some_and(|part| part.unchanged.is_some()));
+        let is_left_out = |entry: &Descriptor| {
+            let listed = unchanged.map(|image| &image.platforms);
+            listed.is_some_and(|listed| !listed.iter().any(|one| one.digest == entry.digest))
+        };
         let mut children = Vec::new();
         let mut attached = Vec::new();
         match &root {
@@ -68,11 +76,18 @@ impl OpenedPart {
                     }
                     if why_no_image(entry).is_some() || is_attached(entry) {
                         attached.push(attachment(&label, source.as_ref(), entry).await?);
-                    } else {
+                    } else if !is_left_out(entry) {
                         children.push(child(&label, source.as_ref(), entry, entry.platform.clone()).await?);
                     }
                 }
             }
+        }
+        if unchanged.is_some() {
+            let is_of_child = |one: &Attached| {
+                let mut digests = children.iter().map(|child| child.entry.digest.to_string());
+                digests.any(|digest| one.subject.as_ref() == Some(&digest))
+            };
+            attached.retain(is_of_child);
         }
         Ok(Self {
             label,
@@ -80,8 +95,21 @@ impl OpenedPart {
             root,
             children,
             attached,
-            recorded,
+            recorded: recorded.and_then(|image| image.part.clone()),
         })
+    }
+
+    /// Returns the digest of the index that a build of its platforms makes.
+    pub fn index_digest(&self) -> Digest {
+        match self.unchanged() {
+            Some(unchanged) => unchanged.index,
+            None => self.root.descriptor().digest,
+        }
+    }
+
+    /// Returns what is recorded of the index if the part is a share of an earlier image.
+    pub fn unchanged(&self) -> Option<&UnchangedPart> {
+        self.recorded.as_ref()?.unchanged.as_ref()
     }
 
     /// Checks that the image is the one that the part's file describes.
@@ -115,6 +143,9 @@ impl OpenedPart {
 
     /// Returns its annotations. A part of a build always has an index, since its spec has several platforms.
     pub fn annotations(&self) -> BTreeMap<String, String> {
+        if let Some(unchanged) = self.unchanged() {
+            return unchanged.annotations.clone();
+        }
         match &self.root {
             Root::Index(index) => index.value().annotations.clone(),
             Root::Manifest(manifest) => manifest.value().annotations.clone(),

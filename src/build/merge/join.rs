@@ -241,7 +241,9 @@ fn attachments<'a>(
 fn same_root(parts: &[OpenedPart]) -> Option<Root> {
     let first = parts.first()?;
     let digest = first.root.descriptor().digest;
-    let is_same = parts.iter().all(|part| part.root.descriptor().digest == digest);
+    let is_same = parts
+        .iter()
+        .all(|part| part.root.descriptor().digest == digest && part.unchanged().is_none());
     is_same.then(|| first.root.clone())
 }
 

@@ -141,7 +141,7 @@ async fn plan(
         };
         let joined = join(&parts.label(), &opened, wanted, &indexes).map_err(|error| of_member(error.into()))?;
         let digest = joined.output.root().descriptor().digest;
-        indexes.extend(opened.iter().map(|part| (part.root.descriptor().digest, digest)));
+        indexes.extend(opened.iter().map(|part| (part.index_digest(), digest)));
         warn_of_dropped(&parts, &joined, observer);
         let platforms = joined
             .images

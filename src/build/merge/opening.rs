@@ -87,8 +87,7 @@ impl ImageParts {
             };
             let (source, selector) = transports.source(&place.name).await.map_err(failed)?;
             let root = source.resolve(&selector).await.map_err(failed)?;
-            let whole = place.recorded.as_ref().and_then(|image| image.part.clone());
-            let part = OpenedPart::read(place.label.clone(), source, root, whole).await?;
+            let part = OpenedPart::read(place.label.clone(), source, root, place.recorded.as_ref()).await?;
             if let Some(recorded) = &place.recorded {
                 part.check_described(recorded)?;
             }
