@@ -5,6 +5,7 @@ mod changed;
 mod failing;
 mod locking;
 mod merging;
+mod merging_changes;
 mod mistakes;
 mod pushing;
 mod racing;
