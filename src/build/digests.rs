@@ -29,12 +29,13 @@ pub struct ImageDigests {
     pub part: Option<Part>,
 }
 
-/// Returns the digests of each planned image. If the build keeps going, images that cannot be packed are left out. Writes nothing except to the cache. A digest follows from the bytes of the
+/// Returns the digests of each planned image. Images that cannot be packed are left out, and all images after the first one
+/// unless the build keeps going: the build itself finds the reason again, and reports it. Writes nothing except to the cache. A digest follows from the bytes of the
 /// layers: a layer whose inputs are the same as when it was packed is not packed again, and others are packed into the
 /// cache, where a build finds them. Nothing is checked.
 ///
 /// # Errors
-/// Those of reading files and of packing, unless the build keeps going.
+/// Returns [`BuildError`] for a failure that concerns no image.
 pub async fn image_digests(
     members: &[Member<'_>],
     planned: PlannedBuild,
@@ -69,13 +70,10 @@ pub async fn image_digests(
         cache,
     };
     if failures.is_stopped() {
-        failures.take_errors()?;
+        return Ok(Vec::new());
     }
     let none = CacheFrom::default();
     let packed = pack(images, none, EagerUpload::none(), &mut failures, options, observer).await?;
-    if failures.is_stopped() {
-        failures.take_errors()?;
-    }
     let of_image = |(id, packed): (Option<String>, Option<PackedImage>)| {
         let packed = packed?;
         let mut known = members.iter().zip(&inputs);

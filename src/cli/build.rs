@@ -44,7 +44,8 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
     let cache_from = arguments.cache_from.iter().map(|text| parse_image(text, environment));
     let options = BuildOptions {
         locked: arguments.pins.locked,
-        keep_going: arguments.keep_going,
+        // A spec on its own has no others to go on with.
+        keep_going: arguments.keep_going && matches!(subject, Subject::Members(_)),
         cache_from: cache_from.collect::<Result<_, _>>()?,
         ..environment.build_options(arguments.jobs)?
     };
@@ -103,7 +104,7 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
         Some(destination) => destination.write(format!("{:#}\n", run.metadata_json(&built)).as_bytes()),
         None => Ok(()),
     };
-    if !is_complete && !arguments.keep_going {
+    if !is_complete && !options.keep_going {
         let failures = [run.result(&built).err(), recorded.err()];
         return Failure::first_of(failures.into_iter().flatten().collect()).map_or(Ok(()), Err);
     }

@@ -52,7 +52,7 @@ impl Unchanged {
     }
 
     /// Plans the images, packs what is not in the cache, and compares their digests. Reports how many of the selected
-    /// members are unchanged.
+    /// members are unchanged, unless one cannot be built: then the build reports why.
     pub async fn find(
         self,
         images: &[MemberOutputs<'_>],
@@ -71,10 +71,10 @@ impl Unchanged {
         });
         let ids: BTreeSet<String> = same.collect();
         let selected = images.iter().filter(|image| image.is_selected).count();
-        observer.event(Event::Note(format!(
-            "{} of {selected} members are unchanged",
-            ids.len()
-        )));
+        if options.keep_going || digests.len() == images.len() {
+            let count = ids.len();
+            observer.event(Event::Note(format!("{count} of {selected} members are unchanged")));
+        }
         let parts = digests.into_iter().filter_map(|digests| {
             let id = digests.member.filter(|id| ids.contains(id))?;
             let platforms = digests.platforms.into_iter().map(|(platform, _)| platform).collect();

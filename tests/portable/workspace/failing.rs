@@ -285,7 +285,8 @@ fn the_metadata_says_what_a_build_that_failed_has_written() {
         &["build", "--metadata", "m.json"][..],
         &["build", "--metadata", "m.json", "--keep-going"],
     ] {
-        alone.run(arguments).expect(3);
+        let failed = alone.run(arguments).expect(3);
+        assert!(!failed.stderr.contains("images:"), "{}", failed.stderr);
         assert!(!alone.path("m.json").exists());
     }
 }
@@ -313,4 +314,10 @@ fn members_that_fail_are_not_compared_with_an_earlier_build() {
     let second = sandbox.json("second.json");
     assert_eq!(second["images"].as_array().unwrap().len(), 5, "{second:#}");
     assert_eq!(second["failed"][0]["member"], "planner");
+    let stopped = push(&fake, &["--changed-from", "first.json", "--metadata", "third.json"]);
+    let stopped = sandbox.run(&stopped).expect(2).says(&["error: cannot build planner"]);
+    assert!(!stopped.stderr.contains("unchanged"), "{}", stopped.stderr);
+    let third = sandbox.json("third.json");
+    assert_eq!(third["failed"][0]["class"], "input");
+    assert_eq!(third["unfinished"].as_array().unwrap().len(), MEMBERS.len() - 1);
 }
