@@ -7,12 +7,13 @@ use crate::build::background::in_background;
 use crate::build::built::BuildOutput;
 use crate::build::cache_from::CacheFrom;
 use crate::build::checked::Checked;
+use crate::build::failures::Failures;
 use crate::build::gate::SecretGate;
 use crate::build::inputs::PlannedPlatform;
 use crate::build::layer::{BuiltLayer, PackContext};
 use crate::build::member_images::MemberImages;
 use crate::build::options::BuildOptions;
-use crate::build::packing::{Packing, PlatformLayers, Unfinished};
+use crate::build::packing::{Packing, PlatformLayers, Unmade};
 use crate::build::planned_images::planned_image;
 use crate::build::planning::PlannedImage;
 use crate::build::report::{LayerOrigin, LayerReport, PlatformReport};
@@ -33,15 +34,21 @@ pub(super) struct PackedImage {
     pub output: Arc<BuildOutput>,
 }
 
-/// Makes all layers, and passes finished ones to `take` while much is left to do.
+/// Makes all layers, and passes finished ones to `take` while much is left to do. Returns the images; `None` for one that
+/// was added to the `failures`, because a layer cannot be packed or an image that it needs failed.
+///
+/// # Errors
+/// Returns [`BuildError`] if the layers are no longer needed.
 pub(super) async fn pack(
     checked: Checked,
     earlier: CacheFrom,
     take: EagerUpload,
+    failures: &mut Failures,
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
-) -> Result<Vec<PackedImage>, BuildError> {
+) -> Result<Vec<Option<PackedImage>>, BuildError> {
     let observer = observer.clone();
+    let keeps_going = failures.keeps_going();
     let Checked {
         images,
         mut members,
@@ -68,19 +75,38 @@ pub(super) async fn pack(
             observer: &observer,
             gate: &gate,
             take: &take,
+            keeps_going,
         };
-        let layers = packing.make_all(&plans).map_err(|unfinished| match unfinished {
-            Unfinished::Failed(error) => error.into(),
-            Unfinished::Unwanted => BuildError::GivenUp,
-        })?;
+        let layers = packing.make_all(&plans);
         Ok((images, layers))
     })
     .await?;
     let mut layers = layers.into_iter();
+    let mut made = Vec::new();
+    let mut has_failed = false;
+    for image in &images {
+        // All results of the image are taken, also those after an error.
+        let of_platforms: Vec<Result<PlatformLayers, Unmade>> = layers.by_ref().take(image.platforms.len()).collect();
+        let layers: Result<Vec<PlatformLayers>, Unmade> = of_platforms.into_iter().collect();
+        if let Err(Unmade::Failed(error)) = &layers {
+            failures.add(image.id.as_deref(), BuildError::Pack(error.clone()));
+            has_failed = true;
+        }
+        made.push(layers.ok());
+    }
+    failures.stop();
+    if !has_failed && made.iter().any(Option::is_none) {
+        return Err(BuildError::GivenUp);
+    }
     let mut packed = Vec::new();
-    for image in images {
-        let layers = layers.by_ref().take(image.platforms.len()).collect();
-        packed.push(assembled(image, layers, &mut members)?);
+    for (image, layers) in images.into_iter().zip(made) {
+        let id = image.id.clone();
+        let layers = layers.filter(|_| !failures.concern(id.as_deref(), &image.needs));
+        let assembled = layers.map(|layers| assembled(image, layers, &mut members)).transpose();
+        packed.push(assembled.unwrap_or_else(|error| {
+            failures.add_and_stop(id.as_deref(), error);
+            None
+        }));
     }
     Ok(packed)
 }
@@ -93,6 +119,7 @@ fn assembled(
 ) -> Result<PackedImage, BuildError> {
     let PlannedImage {
         id,
+        needs: _,
         mut platforms,
         is_whole,
         spec,

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::build::BuildError;
 use crate::build::cache::BuildCache;
 use crate::build::checking::{Surveyed, check_planned, empty_verdict};
 use crate::build::contents::Contents;
+use crate::build::failures::Failures;
 use crate::build::inputs::PlannedPlatform;
 use crate::build::locking::LockUpdate;
 use crate::build::member_images::MemberImages;
@@ -30,13 +30,15 @@ impl Checked {
 }
 
 /// Checks the files of every platform on the current thread, like planning. Nothing else runs at this time, and memory
-/// that planning freed is used again. Returns a verdict for each image.
+/// that planning freed is used again. An image whose files cannot be read is left out and added to the `failures`; the
+/// others are checked nevertheless. Returns a verdict for each image that is left.
 pub(super) async fn check_files(
     planned: PlannedBuild,
     counts_files: bool,
+    failures: &mut Failures,
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
-) -> Result<(Checked, Vec<Verdict>), BuildError> {
+) -> (Checked, Vec<Verdict>) {
     let PlannedBuild {
         images,
         members,
@@ -47,27 +49,33 @@ pub(super) async fn check_files(
     } = planned;
     let mut surveyed = Surveyed::default();
     let mut verdicts = Vec::new();
-    for image in &images {
-        contents.collect(&image.platforms, observer).await?;
-        let checked = check_planned(
-            &image.platforms,
-            &mut surveyed,
-            &contents,
-            counts_files,
-            options,
-            observer,
-        );
-        let (findings, coverage) = checked.map_err(|error| image.error(error))?;
-        verdicts.push(empty_verdict(&image.platforms).with(findings).with_checked(coverage));
+    let mut read = Vec::new();
+    for image in images {
+        let collected = contents.collect(&image.platforms, observer).await;
+        let checked = collected.and_then(|()| {
+            check_planned(
+                &image.platforms,
+                &mut surveyed,
+                &contents,
+                counts_files,
+                options,
+                observer,
+            )
+        });
+        match checked {
+            Ok((findings, coverage)) => {
+                verdicts.push(empty_verdict(&image.platforms).with(findings).with_checked(coverage));
+                read.push(image);
+            }
+            Err(error) => failures.add(image.id.as_deref(), error),
+        }
     }
-    Ok((
-        Checked {
-            images,
-            members,
-            contents,
-            lock_update,
-            cache,
-        },
-        verdicts,
-    ))
+    let checked = Checked {
+        images: read,
+        members,
+        contents,
+        lock_update,
+        cache,
+    };
+    (checked, verdicts)
 }

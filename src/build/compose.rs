@@ -11,7 +11,7 @@ use crate::build::contents::Contents;
 use crate::build::gate::SecretGate;
 use crate::build::layer::PackContext;
 use crate::build::options::BuildOptions;
-use crate::build::packing::{Packing, Unfinished};
+use crate::build::packing::{Packing, PlatformLayers, Unmade};
 use crate::build::planned_images::planned_image;
 use crate::events::Observer;
 use crate::files::Archives;
@@ -47,13 +47,13 @@ pub(crate) async fn compose(
             observer: &observer,
             gate: &SecretGate::new(Vec::new()),
             take: &|_| true,
+            keeps_going: false,
         };
-        let layers = packing
-            .make_all(&[(None, &plan)])
-            .map_err(|unfinished| match unfinished {
-                Unfinished::Failed(error) => error.into(),
-                Unfinished::Unwanted => BuildError::GivenUp,
-            })?;
+        let layers: Result<Vec<PlatformLayers>, Unmade> = packing.make_all(&[(None, &plan)]).into_iter().collect();
+        let layers = layers.map_err(|unmade| match unmade {
+            Unmade::Failed(error) => BuildError::Pack(error),
+            Unmade::Unwanted => BuildError::GivenUp,
+        })?;
         Ok((
             plan,
             layers.into_iter().flatten().map(|(layer, _)| layer).collect::<Vec<_>>(),

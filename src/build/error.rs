@@ -1,6 +1,7 @@
 //! Why a build failed.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::build::merge::MergeError;
 use crate::check::PolicyError;
@@ -93,7 +94,7 @@ pub enum BuildError {
     Index(#[source] PlanError),
     /// A layer cannot be packed.
     #[error(transparent)]
-    Pack(#[from] PackError),
+    Pack(Arc<PackError>),
     /// Packing was canceled because another step failed. The error of that step is the one to report.
     #[error("packing was canceled")]
     GivenUp,
@@ -293,10 +294,30 @@ fn member_help(error: &PackError) -> Option<String> {
     let PackError::Content { source, .. } = error else {
         return None;
     };
-    source.get_ref()?.downcast_ref::<FilesError>()?.help()
+    archive_error(source)?.help()
+}
+
+/// Returns the archive error that reading a member of an archive ended with.
+fn archive_error(cause: &std::io::Error) -> Option<&FilesError> {
+    cause.get_ref()?.downcast_ref()
+}
+
+impl From<PackError> for BuildError {
+    fn from(error: PackError) -> Self {
+        Self::Pack(Arc::new(error))
+    }
 }
 
 impl BuildError {
+    /// Returns the number of findings if the check refused the member.
+    pub(super) fn refused_count(&self) -> Option<usize> {
+        match self {
+            Self::Refused { error_count } => Some(*error_count),
+            Self::Member { cause, .. } => cause.refused_count(),
+            _ => None,
+        }
+    }
+
     /// Returns the error with the member that it concerns.
     pub(super) fn of_member(self, id: Option<&str>) -> Self {
         self.of_member_in("build", id)
@@ -341,7 +362,8 @@ impl Diagnostic for BuildError {
             Self::UnknownPlatform { .. } | Self::Usage { .. } | Self::NothingToCheck { .. } => ErrorKind::Input,
             Self::Refused { .. } => ErrorKind::CheckFailed,
             Self::Policy(error) => error.error_kind(),
-            Self::GivenUp | Self::StaleRecord { .. } | Self::Unreadable { .. } | Self::Io { .. } => ErrorKind::Local,
+            Self::Unreadable { cause, .. } => archive_error(cause).map_or(ErrorKind::Local, FilesError::error_kind),
+            Self::GivenUp | Self::StaleRecord { .. } | Self::Io { .. } => ErrorKind::Local,
         }
     }
 
@@ -380,10 +402,10 @@ impl Diagnostic for BuildError {
             Self::Output { cause, .. } if cause.is_write_denied() => Some(OTHER_DIRECTORY_HELP.to_owned()),
             Self::Image { cause, .. } | Self::Resolve { cause, .. } | Self::Output { cause, .. } => cause.help(),
             Self::Tree { cause, .. } => cause.help(),
-            Self::MemberLacks { known, .. } => {
+            Self::MemberLacks { id, known, .. } => {
                 let known: Vec<String> = known.iter().map(ToString::to_string).collect();
                 Some(format!(
-                    "build the base for this platform too; it is built for {}",
+                    "add the platform to {id}; it is built for {}",
                     known.join(", ")
                 ))
             }
@@ -408,8 +430,10 @@ impl Diagnostic for BuildError {
             Self::Usage { help, .. } => Some(help.clone()),
             Self::Refused { .. } => Some("fix each error, or ignore a finding with `allow` in [check]".to_owned()),
             Self::Policy(error) => error.help(),
-            Self::Unreadable { cause, .. } => (cause.kind() == std::io::ErrorKind::PermissionDenied)
-                .then(|| "make it readable for the user who builds, or exclude it with `exclude`".to_owned()),
+            Self::Unreadable { cause, .. } if cause.kind() == std::io::ErrorKind::PermissionDenied => {
+                Some("make it readable for the user who builds, or exclude it with `exclude`".to_owned())
+            }
+            Self::Unreadable { cause, .. } => archive_error(cause)?.help(),
             Self::NothingToCheck { skipped, .. } => Some(if skipped.is_empty() {
                 "the index is empty: use another image".to_owned()
             } else {

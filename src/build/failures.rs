@@ -1,4 +1,4 @@
-//! The members of a build that failed, and those that are not built because they need them.
+//! The members of a build that failed, and those that are not built because of that.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,6 +14,8 @@ pub enum Unbuilt {
     Failed(BuildError),
     /// A member failed that it is based on or takes files from, by its ID.
     Needs(String),
+    /// Another member failed, and the build ended before this one was finished.
+    Unfinished,
 }
 
 /// The members that are not built, in the order in which that was found.
@@ -22,6 +24,8 @@ pub(super) struct Failures {
     action: &'static str,
     /// Whether the others are built nevertheless.
     keeps_going: bool,
+    /// Set once a member failed, and no other is built any more.
+    is_stopped: bool,
     members: Vec<(String, Unbuilt)>,
     observer: Arc<dyn Observer>,
 }
@@ -32,6 +36,7 @@ impl Failures {
         Self {
             action,
             keeps_going,
+            is_stopped: false,
             members: Vec::new(),
             observer: observer.clone(),
         }
@@ -42,10 +47,20 @@ impl Failures {
         self.keeps_going
     }
 
-    /// Returns `true` if a member is not built: it failed, or needs one that is not built.
+    /// Returns `true` if no member is built any more, since one failed.
+    pub fn is_stopped(&self) -> bool {
+        self.is_stopped
+    }
+
+    /// Returns `true` if a member is not built: it failed, needs one that is not built, or comes after one that stopped
+    /// the build.
     pub fn concern(&mut self, id: Option<&str>, needs: &BTreeSet<String>) -> bool {
         let id = id.unwrap_or_default();
         if self.has(id) {
+            return true;
+        }
+        if self.is_stopped {
+            self.members.push((id.to_owned(), Unbuilt::Unfinished));
             return true;
         }
         let Some(failed) = needs.iter().find(|needed| self.has(needed)) else {
@@ -63,25 +78,27 @@ impl Failures {
         self.members.push((id.unwrap_or_default().to_owned(), error));
     }
 
-    /// Adds the error of a member, or returns it if nothing else is to be done.
-    pub fn add_or_stop(&mut self, id: Option<&str>, error: BuildError) -> Result<(), BuildError> {
-        if !self.keeps_going {
-            return Err(error.of_member_in(self.action, id));
-        }
+    /// Adds the error of a member. No other is tried any more, unless the others are built nevertheless.
+    pub fn add_and_stop(&mut self, id: Option<&str>, error: BuildError) {
         self.add(id, error);
-        Ok(())
+        self.stop();
     }
 
-    /// Returns the errors so far, unless the other members are built nevertheless.
-    pub fn stop(&mut self) -> Result<(), BuildError> {
-        if self.keeps_going {
-            return Ok(());
-        }
+    /// Ends the build if a member failed, unless the others are built nevertheless.
+    pub fn stop(&mut self) {
+        self.is_stopped |= !self.keeps_going && !self.members.is_empty();
+    }
+
+    /// Returns the errors, if there are any.
+    ///
+    /// # Errors
+    /// Returns those errors as one.
+    pub fn take_errors(&mut self) -> Result<(), BuildError> {
         let errors = std::mem::take(&mut self.members)
             .into_iter()
             .filter_map(|(_, why)| match why {
                 Unbuilt::Failed(error) => Some(error),
-                Unbuilt::Needs(_) => None,
+                Unbuilt::Needs(_) | Unbuilt::Unfinished => None,
             });
         as_one(errors.collect())
     }
@@ -95,6 +112,18 @@ impl Failures {
 
     fn has(&self, id: &str) -> bool {
         self.members.iter().any(|(known, _)| known == id)
+    }
+}
+
+/// Returns the errors of a build that wrote nothing as one, if there are any: if the check refused all of these members,
+/// one error counts its findings, which were reported.
+pub fn as_one_refusal(errors: Vec<BuildError>) -> Result<(), BuildError> {
+    let counts: Option<Vec<usize>> = errors.iter().map(BuildError::refused_count).collect();
+    match counts {
+        Some(counts) if !counts.is_empty() => Err(BuildError::Refused {
+            error_count: counts.into_iter().sum(),
+        }),
+        _ => as_one(errors),
     }
 }
 

@@ -107,7 +107,7 @@ async fn images_to_check(
             let Entries { images, mut skipped } = list_entries(source, root).await.map_err(unreadable)?;
             for listed in images {
                 let failed = |cause| failed(name, &listed.platform)(cause);
-                match read_listed(source, &listed).await.map_err(failed)? {
+                match read_listed(source, &listed.descriptor).await.map_err(failed)? {
                     ReadEntry::Image(image) => {
                         check_listed(source, &listed, &image).map_err(failed)?;
                         found.push((listed.platform.clone(), image));

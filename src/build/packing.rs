@@ -20,19 +20,20 @@ const WORTH_OVERLAPPING_BYTES: u64 = 16 * 1024 * 1024;
 /// The layers of one platform, in the plan's order, each with whether it was packed for another platform.
 pub(super) type PlatformLayers = Vec<(Arc<BuiltLayer>, bool)>;
 
-/// Why not all layers were made.
-pub(super) enum Unfinished {
-    /// Packing a layer failed.
-    Failed(PackError),
-    /// The result is no longer needed.
+/// Why a layer was not made.
+#[derive(Clone)]
+pub(super) enum Unmade {
+    /// It cannot be packed. Several platforms and images may have it.
+    Failed(Arc<PackError>),
+    /// Another layer cannot be packed, or the result is no longer needed.
     Unwanted,
 }
 
-impl From<PackError> for Unfinished {
-    fn from(error: PackError) -> Self {
-        Self::Failed(error)
-    }
-}
+/// A layer, once it was made or failed.
+type Made = Result<Arc<BuiltLayer>, Unmade>;
+
+/// No further layer is started.
+struct Stopped;
 
 /// Makes layers.
 pub(super) struct Packing<'a> {
@@ -43,6 +44,8 @@ pub(super) struct Packing<'a> {
     pub gate: &'a SecretGate<'a>,
     /// Receives a finished layer while much is left to do. Returns `false` if the other layers are no longer needed.
     pub take: &'a (dyn Fn(&Arc<BuiltLayer>) -> bool + Sync),
+    /// Whether the other layers are made if one cannot be packed.
+    pub keeps_going: bool,
 }
 
 /// A layer of one or several platforms.
@@ -54,8 +57,9 @@ struct Distinct<'a> {
 
 impl Packing<'_> {
     /// Makes every layer of every plan. Equal layer plans are packed once, for the first platform that has them. Each
-    /// plan has the ID of its member, if it has one.
-    pub(super) fn make_all(&self, plans: &[(Option<&str>, &BuildPlan)]) -> Result<Vec<PlatformLayers>, Unfinished> {
+    /// plan has the ID of its member, if it has one. Returns for each plan its layers, or why the first one that is
+    /// missing was not made.
+    pub(super) fn make_all(&self, plans: &[(Option<&str>, &BuildPlan)]) -> Vec<Result<PlatformLayers, Unmade>> {
         let mut distinct: Vec<Distinct<'_>> = Vec::new();
         // For each platform and layer: its index among the distinct ones, and whether it was there already.
         let mut places: Vec<Vec<(usize, bool)>> = Vec::new();
@@ -76,20 +80,18 @@ impl Packing<'_> {
             }
             places.push(of_platform);
         }
-        let made = self.make_distinct(&distinct)?;
+        let made = self.make_distinct(&distinct);
         let layers = |of_platform: &Vec<(usize, bool)>| {
-            of_platform
-                .iter()
-                .map(|(at, shared)| (made[*at].clone(), *shared))
-                .collect()
+            let layers = of_platform.iter().map(|(at, shared)| Ok((made[*at].clone()?, *shared)));
+            layers.collect()
         };
-        Ok(places.iter().map(layers).collect())
+        places.iter().map(layers).collect()
     }
 
     /// Makes the layers. A layer that is larger than all remaining ones together is packed alone on all threads; the
     /// others are packed in parallel, each on one thread. Layers with unchanged inputs are found before anything is
     /// read.
-    fn make_distinct(&self, layers: &[Distinct<'_>]) -> Result<Vec<Arc<BuiltLayer>>, Unfinished> {
+    fn make_distinct(&self, layers: &[Distinct<'_>]) -> Vec<Made> {
         let kept = |layer: &Distinct<'_>| {
             let kept = self.context.records.load(layer.plan)?;
             self.gate.look(layer.plan, &kept.sighted);
@@ -100,8 +102,8 @@ impl Packing<'_> {
                 self.context.clone(),
             )))
         };
-        let known: Vec<Option<Arc<BuiltLayer>>> = layers.iter().map(kept).collect();
-        let mut order: Vec<usize> = (0..layers.len()).filter(|at| known[*at].is_none()).collect();
+        let known: Vec<Made> = layers.iter().map(|layer| kept(layer).ok_or(Unmade::Unwanted)).collect();
+        let mut order: Vec<usize> = (0..layers.len()).filter(|at| known[*at].is_err()).collect();
         order.sort_by_key(|at| (std::cmp::Reverse(layers[*at].content_bytes), *at));
         let total_bytes = order
             .iter()
@@ -110,11 +112,18 @@ impl Packing<'_> {
         let alone = outweighing(&order, layers, total_bytes);
         let left_bytes = AtomicU64::new(total_bytes);
         let results = Mutex::new(known);
-        let make = |at: usize, threads: usize| -> Result<(), Unfinished> {
-            let made = Arc::new(self.make(&layers[at], threads)?);
+        // Each change is one assignment, so a poisoned lock holds consistent results.
+        let set = |at: usize, made: Made| results.lock().unwrap_or_else(PoisonError::into_inner)[at] = made;
+        let make = |at: usize, threads: usize| -> Result<(), Stopped> {
+            let made = match self.make(&layers[at], threads) {
+                Ok(made) => Arc::new(made),
+                Err(error) => {
+                    set(at, Err(Unmade::Failed(Arc::new(error))));
+                    return if self.keeps_going { Ok(()) } else { Err(Stopped) };
+                }
+            };
             self.gate.look(layers[at].plan, &made.sighted);
-            // Each change is one assignment, so a poisoned lock holds consistent results.
-            results.lock().unwrap_or_else(PoisonError::into_inner)[at] = Some(made.clone());
+            set(at, Ok(made.clone()));
             let own_bytes = layers[at].content_bytes;
             let left_bytes = left_bytes
                 .fetch_sub(own_bytes, Ordering::Relaxed)
@@ -123,14 +132,14 @@ impl Packing<'_> {
             if is_kept_back || (self.take)(&made) {
                 Ok(())
             } else {
-                Err(Unfinished::Unwanted)
+                Err(Stopped)
             }
         };
         let threads = self.context.threads;
-        order[..alone].iter().try_for_each(|at| make(*at, threads))?;
-        parallel::map(&order[alone..], threads, |at| make(*at, 1))?;
-        let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok(results.into_iter().flatten().collect())
+        let alone_made = order[..alone].iter().try_for_each(|at| make(*at, threads));
+        // What was made is in the results, and so is the error that stopped the others.
+        let _stopped = alone_made.and_then(|()| parallel::map(&order[alone..], threads, |at| make(*at, 1)).map(drop));
+        results.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes one layer: reuses that of an earlier image if one has it, else packs it.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::build::BuildError;
 use crate::build::member::Member;
 use crate::lock::Lock;
-use crate::model::{BYTE_FORMAT, BuildInputs, Digest, Hasher};
+use crate::model::{BYTE_FORMAT, BuildInputs, Digest, Hasher, Part};
 use crate::spec::Spec;
 
 /// Returns the inputs that all platforms of each member share, in the members' order. They include those of the members
@@ -30,6 +30,16 @@ pub(super) fn build_inputs(
         })
     };
     members.iter().map(inputs).collect()
+}
+
+/// Returns what an image that does not have all platforms of its spec is a part of.
+pub(super) fn part(member: &Member<'_>, build: &BuildInputs) -> Part {
+    Part {
+        of: member.spec.platforms().to_vec(),
+        tags: member.outputs.tags.iter().map(ToString::to_string).collect(),
+        build: build.clone(),
+        unchanged: None,
+    }
 }
 
 /// Returns a spec and those of all members that it is based on or takes files from, by their IDs.

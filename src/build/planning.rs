@@ -1,6 +1,9 @@
 //! Plans a build: resolves, lists and plans every platform of every image. Writes nothing except to the cache.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use serde_json::{Value, json};
 
 use crate::build::BuildError;
 use crate::build::cache::BuildCache;
@@ -43,6 +46,8 @@ pub struct PlannedBuild {
 pub(super) struct PlannedImage {
     /// The member's ID; `None` for the only image of a build.
     pub id: Option<String>,
+    /// The IDs of the members that it is based on or takes files from.
+    pub needs: BTreeSet<String>,
     pub platforms: Vec<PlannedPlatform>,
     /// `false` if some of the spec's platforms are left out.
     pub is_whole: bool,
@@ -51,16 +56,36 @@ pub(super) struct PlannedImage {
 }
 
 impl PlannedImage {
-    /// Returns an error that names the member.
-    pub fn error(&self, cause: BuildError) -> BuildError {
-        cause.of_member(self.id.as_deref())
+    fn to_json(&self) -> Value {
+        self.platforms.iter().map(|planned| planned.plan.to_json()).collect()
     }
 }
 
 impl PlannedBuild {
-    /// Returns the plans as JSON, for `--print-plan`.
-    pub fn to_json(&self) -> serde_json::Value {
-        self.platforms().map(|platform| platform.plan.to_json()).collect()
+    /// Returns the plans as JSON, for `--print-plan`: those of the platforms of the only image, or an object for each
+    /// member, with its ID and the plans of its platforms.
+    pub fn to_json(&self) -> Value {
+        let of_member = |image: &PlannedImage| {
+            let id = image.id.as_deref()?;
+            Some(json!({ "member": id, "platforms": image.to_json() }))
+        };
+        match &self.images[..] {
+            [only] if only.id.is_none() => only.to_json(),
+            images => images.iter().filter_map(of_member).collect(),
+        }
+    }
+
+    /// Returns `true` unless a member cannot be planned, and the build does not keep going.
+    pub fn goes_on(&self) -> bool {
+        !self.failures.is_stopped()
+    }
+
+    /// Returns the errors of the members that cannot be planned.
+    ///
+    /// # Errors
+    /// Returns those errors as one.
+    pub fn result(mut self) -> Result<(), BuildError> {
+        self.failures.take_errors()
     }
 
     fn platforms(&self) -> impl Iterator<Item = &PlannedPlatform> {
@@ -81,7 +106,11 @@ impl PlannedBuild {
 /// Resolves every base image that the lockfile does not contain, lists every file and plans every platform. Sends only
 /// HEAD and GET requests to registries. Writes nothing except to the cache.
 ///
-/// A member comes after those that it is based on.
+/// A member comes after those that it is based on. The errors of members that cannot be planned are in the result, so that
+/// all are known at once: see [`PlannedBuild::result`].
+///
+/// # Errors
+/// Returns [`BuildError`] if no member can be planned, such as for an invalid lockfile.
 pub async fn plan_build(
     members: &[Member<'_>],
     options: &BuildOptions,
@@ -111,7 +140,10 @@ pub async fn plan_build(
             Err(error) => build.failures.add(member.id, error),
         }
     }
-    build.failures.stop()?;
+    build.failures.stop();
+    if build.failures.is_stopped() {
+        return Ok(build);
+    }
     build.inputs = build_inputs(members, images.lock(), options.created_s)?;
     if !options.locked {
         let specs: Vec<_> = members.iter().map(|member| member.spec).collect();
@@ -172,6 +204,7 @@ async fn plan_member(
     let is_built = |platform| member.outputs.platforms.contains(platform);
     Ok(PlannedImage {
         id: member.id.map(str::to_owned),
+        needs: member.spec.needed_members(),
         platforms,
         is_whole: member.spec.platforms().iter().all(is_built),
         spec: member.spec.image().clone(),

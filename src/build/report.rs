@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::events::Outcome;
-use crate::model::{Descriptor, Part, Platform, Repository, Tag};
+use crate::model::{Descriptor, ImageState, Part, Platform, Repository, Tag};
 use crate::transfer::Report;
 
 /// How a layer was made.
@@ -122,17 +122,16 @@ impl BuildReport {
         let mut value = self.to_json();
         value["member"] = id.into();
         value["base_members"] = bases.into_iter().collect::<Vec<_>>().into();
-        value["state"] = self.state().into();
+        value["state"] = self.state().as_str().into();
         value
     }
 
-    /// Returns what happened to the image at its targets: `not written` without targets, `unchanged` if all of them had
-    /// it with its tags, else `written`.
-    pub fn state(&self) -> &'static str {
+    /// Returns what happened to the image at its targets. It is unchanged if all of them had it with its tags.
+    pub fn state(&self) -> ImageState {
         match &self.targets[..] {
-            [] => "not written",
-            targets if targets.iter().all(|target| target.is_unchanged) => "unchanged",
-            _ => "written",
+            [] => ImageState::NotWritten,
+            targets if targets.iter().all(|target| target.is_unchanged) => ImageState::Unchanged,
+            _ => ImageState::Written,
         }
     }
 

@@ -14,6 +14,7 @@ use crate::build::gate::denies_secrets;
 use crate::build::inputs::PlannedPlatform;
 use crate::build::member::Member;
 use crate::build::options::BuildOptions;
+use crate::build::parts::part;
 use crate::build::planning::{PlannedBuild, PlannedImage};
 use crate::build::records::Records;
 use crate::build::report::{BuildReport, TargetReport};
@@ -22,13 +23,13 @@ use crate::build::transports::Transports;
 use crate::build::writing::{EagerUpload, WrittenImage, blob_names, check_access, eager_uploads, write_all};
 use crate::check::{Finding, Verdict, gap};
 use crate::events::{Event, Observer};
-use crate::model::{BuildInputs, Part};
+use crate::model::BuildInputs;
 use crate::transfer::Ahead;
 
 /// Builds what was planned and writes it to every target, in order. Returns a report for each member.
 ///
 /// # Errors
-/// Those of [`build_each`], and the first reason why a member is not built.
+/// Those of [`build_each`], and the errors of the members that failed.
 pub async fn build(
     members: &[Member<'_>],
     planned: PlannedBuild,
@@ -43,15 +44,21 @@ pub async fn build(
         match result {
             Ok(report) => reports.push(report),
             Err(Unbuilt::Failed(error)) => errors.push(error),
-            // The member that it needs has the error.
-            Err(Unbuilt::Needs(_)) => {}
+            // Another member has the error.
+            Err(Unbuilt::Needs(_) | Unbuilt::Unfinished) => {}
         }
     }
-    failures::as_one(errors).map(|()| reports)
+    if reports.is_empty() {
+        failures::as_one_refusal(errors)?;
+    } else {
+        failures::as_one(errors)?;
+    }
+    Ok(reports)
 }
 
 /// Builds what was planned and writes it to every target, in order. Returns for each member its report, or why it is not
-/// built: without [`BuildOptions::keep_going`], the first failure is an error, and every member has a report.
+/// built. After the first failure the others are left, unless [`BuildOptions::keep_going`] is set; but what can be known
+/// before the first write is found out for all members.
 ///
 /// Before packing, every registry is asked whether it accepts the push. Before the first write, all images are checked.
 /// With a `max-size`, or if every secret is an error, all layers are packed and scanned before the first write too.
@@ -60,8 +67,7 @@ pub async fn build(
 /// the first tag, so that a failure before that moves none.
 ///
 /// # Errors
-/// Returns [`BuildError`] if nothing can be built: with [`BuildOptions::keep_going`], only for a layer that cannot be
-/// packed, or a file that cannot be read.
+/// Returns [`BuildError`] for a failure that concerns no member.
 pub async fn build_each(
     members: &[Member<'_>],
     planned: PlannedBuild,
@@ -72,56 +78,186 @@ pub async fn build_each(
     let mut planned = planned;
     let inputs = std::mem::take(&mut planned.inputs);
     let mut failures = std::mem::replace(&mut planned.failures, Failures::new("build", false, observer));
-    let mut active = Active::new(members, &mut failures);
-    let (mut checked, mut verdicts) = check_files(planned, false, options, observer).await?;
-    for gap in checked.platforms().filter_map(|planned| gap(&planned.plan.platform)) {
-        observer.event(Event::Note(gap));
-    }
-    let sound = refuse_errors(&active.0, &verdicts, &mut failures, observer)?;
-    active.keep(&sound, &mut checked.images, &mut verdicts);
-    let accepted = accepted(&active.0, &mut failures, transports).await?;
-    active.keep(&accepted, &mut checked.images, &mut verdicts);
-    let lock_update = checked.lock_update.take();
-    let (mut packed, mut ahead) = pack_all(checked, &active.0, options, transports, observer).await?;
-    let with_packed = verdicts.into_iter().zip(&packed);
-    let mut verdicts: Vec<Verdict> = with_packed
-        .map(|(verdict, image)| with_packed_findings(verdict, image))
-        .collect();
-    let sound = refuse_errors(&active.0, &verdicts, &mut failures, observer)?;
-    keep(&mut ahead, &sound);
-    active.keep(&sound, &mut packed, &mut verdicts);
-    report_findings(&active.0, &verdicts, observer);
-    if let Some(update) = lock_update.filter(|_| !active.0.is_empty()) {
-        update.write_or_warn(observer);
-    }
-    let written = write_packed(&active.0, &packed, &ahead, &mut failures, transports, observer).await?;
-    let mut reports: Vec<(Option<&str>, BuildReport)> = Vec::new();
-    for ((member, image), targets) in active.0.iter().zip(packed).zip(written) {
-        let Some(targets) = targets else { continue };
-        let inputs = members
-            .iter()
-            .position(|other| other.id == member.id)
-            .and_then(|at| inputs.get(at));
-        reports.push((
-            member.id,
-            BuildReport {
+    let active = Active::new(members, &mut failures);
+    planned.images.retain(|image| active.has(image.id.as_deref()));
+    let reports = if active.0.is_empty() {
+        Vec::new()
+    } else {
+        let mut run = Run {
+            failures: &mut failures,
+            options,
+            transports,
+            observer,
+        };
+        run.build(members, active, planned, &inputs).await?
+    };
+    let mut reports = reports.into_iter().peekable();
+    let results = members.iter().map(|member| match failures.take(member) {
+        Some(why) => Err(why),
+        None => match reports.next_if(|(id, _)| *id == member.id) {
+            Some((_, report)) => Ok(report),
+            None => Err(Unbuilt::Unfinished),
+        },
+    });
+    Ok(results.collect())
+}
+
+/// What the stages of a build share.
+struct Run<'r> {
+    failures: &'r mut Failures,
+    options: &'r BuildOptions,
+    transports: &'r Transports,
+    observer: &'r Arc<dyn Observer>,
+}
+
+impl Run<'_> {
+    /// Checks, packs and writes the active members. Returns the reports of those that are written, with their IDs.
+    async fn build<'a>(
+        &mut self,
+        members: &[Member<'a>],
+        mut active: Active<'a>,
+        planned: PlannedBuild,
+        inputs: &[BuildInputs],
+    ) -> Result<Vec<(Option<&'a str>, BuildReport)>, BuildError> {
+        let observer = self.observer;
+        let (mut checked, mut verdicts) = check_files(planned, false, self.failures, self.options, observer).await;
+        active
+            .0
+            .retain(|member| checked.images.iter().any(|image| image.id.as_deref() == member.id));
+        for gap in checked.platforms().filter_map(|planned| gap(&planned.plan.platform)) {
+            observer.event(Event::Note(gap));
+        }
+        let sound = self.refuse_errors(&active.0, &verdicts);
+        active.keep(&sound, &mut checked.images, &mut verdicts);
+        let accepted = self.accepted(&active.0).await;
+        active.keep(&accepted, &mut checked.images, &mut verdicts);
+        if active.0.is_empty() {
+            return Ok(Vec::new());
+        }
+        let lock_update = checked.lock_update.take();
+        let (packed, mut ahead) = self.pack_all(checked, &active.0).await?;
+        let is_packed: Vec<bool> = packed.iter().map(Option::is_some).collect();
+        let mut packed: Vec<PackedImage> = packed.into_iter().flatten().collect();
+        keep(&mut active.0, &is_packed);
+        keep(&mut verdicts, &is_packed);
+        keep(&mut ahead, &is_packed);
+        let with_packed = verdicts.into_iter().zip(&packed);
+        let mut verdicts: Vec<Verdict> = with_packed
+            .map(|(verdict, image)| with_packed_findings(verdict, image))
+            .collect();
+        let sound = self.refuse_errors(&active.0, &verdicts);
+        keep(&mut ahead, &sound);
+        active.keep(&sound, &mut packed, &mut verdicts);
+        report_findings(&active.0, &verdicts, observer);
+        if let Some(update) = lock_update.filter(|_| !active.0.is_empty()) {
+            update.write_or_warn(observer);
+        }
+        let written = self.write_packed(&active.0, &packed, &ahead).await;
+        let mut reports = Vec::new();
+        for ((member, image), targets) in active.0.iter().zip(packed).zip(written) {
+            let Some(targets) = targets else { continue };
+            let at = members.iter().position(|other| other.id == member.id);
+            let inputs = at.and_then(|at| inputs.get(at));
+            let report = BuildReport {
                 name: member.outputs.name.clone(),
                 tags: member.outputs.tags.clone(),
                 root: image.output.root().descriptor().clone(),
-                part: inputs.and_then(|inputs| part(member, &image, inputs)),
+                part: inputs.filter(|_| !image.is_whole).map(|inputs| part(member, inputs)),
                 platforms: image.reports,
                 targets,
-            },
-        ));
+            };
+            reports.push((member.id, report));
+        }
+        Ok(reports)
     }
-    let mut reports = reports.into_iter().peekable();
-    let results = members.iter().filter_map(|member| match failures.take(member) {
-        Some(why) => Some(Err(why)),
-        None => reports
-            .next_if(|(id, _)| *id == member.id)
-            .map(|(_, report)| Ok(report)),
-    });
-    Ok(results.collect())
+
+    /// Asks every registry whether it accepts the push. Returns for each member whether it does.
+    async fn accepted(&mut self, members: &[Member<'_>]) -> Vec<bool> {
+        let mut accepted = Vec::new();
+        for member in members {
+            let mut is_accepted = !self.failures.concern(member.id, &member.spec.needed_members());
+            if is_accepted && let Err(error) = check_access(member.outputs, self.transports).await {
+                self.failures.add_and_stop(member.id, error);
+                is_accepted = false;
+            }
+            accepted.push(is_accepted);
+        }
+        // One that was asked before the failure is not built either.
+        let is_left = |(member, accepted): (&Member<'_>, bool)| {
+            accepted && !self.failures.concern(member.id, &member.spec.needed_members())
+        };
+        members.iter().zip(accepted).map(is_left).collect()
+    }
+
+    /// Packs and assembles all images. Layers of a single one may be uploaded meanwhile: also returns the blobs that each
+    /// target of each member has by then.
+    async fn pack_all(
+        &mut self,
+        checked: Checked,
+        members: &[Member<'_>],
+    ) -> Result<(Vec<Option<PackedImage>>, Vec<Vec<Ahead>>), BuildError> {
+        let Self {
+            failures,
+            options,
+            transports,
+            observer,
+        } = self;
+        let platforms: Vec<_> = checked
+            .platforms()
+            .map(|planned| planned.plan.platform.clone())
+            .collect();
+        let earlier = CacheFrom::read(&options.cache_from, &platforms, transports, observer).await;
+        let (eager, uploads) = eager_uploads(members, may_upload_early(&checked));
+        let (packed, ahead) = tokio::join!(
+            pack(checked, earlier, eager, failures, options, observer),
+            uploads.copy(members, transports, observer)
+        );
+        // A failed upload is the reason that packing was canceled.
+        match (ahead.and_then(|ahead| Ok((packed?, ahead))), members) {
+            (Err(error), [only]) => {
+                failures.add_and_stop(only.id, error);
+                Ok((vec![None], vec![Vec::new()]))
+            }
+            (result, _) => result,
+        }
+    }
+
+    async fn write_packed(
+        &mut self,
+        members: &[Member<'_>],
+        packed: &[PackedImage],
+        ahead: &[Vec<Ahead>],
+    ) -> Vec<Option<Vec<TargetReport>>> {
+        let images = members.iter().zip(packed).map(|(member, image)| WrittenImage {
+            id: member.id,
+            needs: member.spec.needed_members(),
+            outputs: member.outputs,
+            output: &image.output,
+            names: blob_names(member.id, &image.reports),
+        });
+        let images: Vec<WrittenImage<'_>> = images.collect();
+        write_all(&images, ahead, self.failures, self.transports, self.observer).await
+    }
+
+    /// Adds the members with an error of the check to the failures, and reports findings: if the build keeps going, those
+    /// of these members, else all if there is a failure. Returns for each member whether it is built.
+    fn refuse_errors(&mut self, members: &[Member<'_>], verdicts: &[Verdict]) -> Vec<bool> {
+        for (member, verdict) in members.iter().zip(verdicts) {
+            let error_count = verdict.error_count();
+            if error_count > 0 {
+                self.failures.add(member.id, BuildError::Refused { error_count });
+            }
+            if error_count > 0 && self.failures.keeps_going() {
+                report_findings(&[*member], std::slice::from_ref(verdict), self.observer);
+            }
+        }
+        self.failures.stop();
+        if self.failures.is_stopped() {
+            report_findings(members, verdicts, self.observer);
+        }
+        let is_built = |member: &Member<'_>| !self.failures.concern(member.id, &member.spec.needed_members());
+        members.iter().map(is_built).collect()
+    }
 }
 
 /// The members that are still built.
@@ -131,6 +267,10 @@ impl<'a> Active<'a> {
     fn new(members: &[Member<'a>], failures: &mut Failures) -> Self {
         let is_planned = |member: &&Member<'_>| !failures.concern(member.id, &member.spec.needed_members());
         Self(members.iter().filter(is_planned).copied().collect())
+    }
+
+    fn has(&self, id: Option<&str>) -> bool {
+        self.0.iter().any(|member| member.id == id)
     }
 
     /// Keeps some members, and what belongs to them in two lists of the same order.
@@ -145,78 +285,6 @@ impl<'a> Active<'a> {
 fn keep<T>(list: &mut Vec<T>, kept: &[bool]) {
     let mut kept = kept.iter();
     list.retain(|_| kept.next().copied().unwrap_or(true));
-}
-
-/// Asks every registry whether it accepts the push. Returns for each member whether it does.
-async fn accepted(
-    members: &[Member<'_>],
-    failures: &mut Failures,
-    transports: &Transports,
-) -> Result<Vec<bool>, BuildError> {
-    let mut accepted = Vec::new();
-    for member in members {
-        let concerned = failures.concern(member.id, &member.spec.needed_members());
-        let checked = match concerned {
-            true => Ok(()),
-            false => check_access(member.outputs, transports).await,
-        };
-        accepted.push(!concerned && checked.is_ok());
-        if let Err(error) = checked {
-            failures.add_or_stop(member.id, error)?;
-        }
-    }
-    Ok(accepted)
-}
-
-/// Packs and assembles all images. Layers of a single one may be uploaded meanwhile: also returns the blobs that each
-/// target of each member has by then.
-async fn pack_all(
-    checked: Checked,
-    members: &[Member<'_>],
-    options: &BuildOptions,
-    transports: &Transports,
-    observer: &Arc<dyn Observer>,
-) -> Result<(Vec<PackedImage>, Vec<Vec<Ahead>>), BuildError> {
-    let platforms: Vec<_> = checked
-        .platforms()
-        .map(|planned| planned.plan.platform.clone())
-        .collect();
-    let earlier = CacheFrom::read(&options.cache_from, &platforms, transports, observer).await;
-    let (eager, uploads) = eager_uploads(members, may_upload_early(&checked));
-    let (packed, ahead) = tokio::join!(
-        pack(checked, earlier, eager, options, observer),
-        uploads.copy(members, transports, observer)
-    );
-    // A failed upload is the reason that packing was canceled.
-    let ahead = ahead?;
-    Ok((packed?, ahead))
-}
-
-/// Returns what an image that does not have all platforms of its spec is a part of.
-fn part(member: &Member<'_>, image: &PackedImage, build: &BuildInputs) -> Option<Part> {
-    (!image.is_whole).then(|| Part {
-        of: member.spec.platforms().to_vec(),
-        tags: member.outputs.tags.iter().map(ToString::to_string).collect(),
-        build: build.clone(),
-    })
-}
-
-async fn write_packed(
-    members: &[Member<'_>],
-    packed: &[PackedImage],
-    ahead: &[Vec<Ahead>],
-    failures: &mut Failures,
-    transports: &Transports,
-    observer: &Arc<dyn Observer>,
-) -> Result<Vec<Option<Vec<TargetReport>>>, BuildError> {
-    let images = members.iter().zip(packed).map(|(member, image)| WrittenImage {
-        id: member.id,
-        needs: member.spec.needed_members(),
-        outputs: member.outputs,
-        output: &image.output,
-        names: blob_names(member.id, &image.reports),
-    });
-    write_all(&images.collect::<Vec<_>>(), ahead, failures, transports, observer).await
 }
 
 /// Returns `true` if layers may be uploaded before everything is packed: those of a single image that cannot be refused
@@ -234,35 +302,78 @@ fn may_upload_early(checked: &Checked) -> bool {
 
 /// Checks what was planned and writes nothing. Layers are packed if the check needs their size. If variables are
 /// `given`, also checks whether they are all that the images require. Returns a verdict for each member.
+///
+/// # Errors
+/// Those of [`check_each`], and the errors of the members that cannot be checked.
 pub async fn check_build(
     planned: PlannedBuild,
     given: Option<&BTreeMap<String, String>>,
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
 ) -> Result<Vec<Verdict>, BuildError> {
-    let (checked, verdicts) = check_files(planned, true, options, observer).await?;
+    let (verdicts, mut failures) = check_all(planned, given, options, observer).await?;
+    failures.take_errors()?;
+    Ok(verdicts.into_iter().map(|(_, verdict)| verdict).collect())
+}
+
+/// Like [`check_build`], but returns for each member its verdict, or why it cannot be checked. A file that cannot be read
+/// concerns the members that it belongs to.
+///
+/// # Errors
+/// Returns [`BuildError`] if members cannot be planned.
+pub async fn check_each(
+    members: &[Member<'_>],
+    planned: PlannedBuild,
+    given: Option<&BTreeMap<String, String>>,
+    options: &BuildOptions,
+    observer: &Arc<dyn Observer>,
+) -> Result<Vec<Result<Verdict, Unbuilt>>, BuildError> {
+    let (verdicts, mut failures) = check_all(planned, given, options, observer).await?;
+    let mut verdicts = verdicts.into_iter().peekable();
+    let results = members.iter().map(|member| match failures.take(member) {
+        Some(why) => Err(why),
+        None => match verdicts.next_if(|(id, _)| id.as_deref() == member.id) {
+            Some((_, verdict)) => Ok(verdict),
+            None => Err(Unbuilt::Unfinished),
+        },
+    });
+    Ok(results.collect())
+}
+
+/// Returns the verdicts of the members that can be checked, with their IDs, and the failures of the others.
+async fn check_all(
+    mut planned: PlannedBuild,
+    given: Option<&BTreeMap<String, String>>,
+    options: &BuildOptions,
+    observer: &Arc<dyn Observer>,
+) -> Result<(Vec<(Option<String>, Verdict)>, Failures), BuildError> {
+    planned.failures.take_errors()?;
+    let mut failures = Failures::new("check", true, observer);
+    let (checked, verdicts) = check_files(planned, true, &mut failures, options, observer).await;
     let with_given = |(verdict, image): (Verdict, &PlannedImage)| {
         verdict.with(given.into_iter().flat_map(|given| check_given(&image.platforms, given)))
     };
     let verdicts: Vec<Verdict> = verdicts.into_iter().zip(&checked.images).map(with_given).collect();
+    let ids: Vec<Option<String>> = checked.images.iter().map(|image| image.id.clone()).collect();
+    let mut finished = Vec::new();
     if checked.platforms().all(|planned| planned.plan.max_size_bytes.is_none()) {
         let wholes: Vec<bool> = checked.images.iter().map(|image| image.is_whole).collect();
         let found = scan(checked, options, observer).await?;
-        let with_found = |((verdict, found), is_whole): ((Verdict, Vec<Finding>), bool)| {
-            let verdict = verdict.with(found);
-            if is_whole {
-                verdict.with_unused_allows()
-            } else {
-                verdict
+        for (((id, verdict), found), is_whole) in ids.into_iter().zip(verdicts).zip(found).zip(wholes) {
+            match found.map(|found| verdict.with(found)) {
+                Ok(verdict) if is_whole => finished.push((id, verdict.with_unused_allows())),
+                Ok(verdict) => finished.push((id, verdict)),
+                Err(error) => failures.add(id.as_deref(), error),
             }
-        };
-        return Ok(verdicts.into_iter().zip(found).zip(wholes).map(with_found).collect());
+        }
+        return Ok((finished, failures));
     }
-    let packed = pack(checked, CacheFrom::default(), EagerUpload::none(), options, observer).await?;
-    let packed = verdicts.into_iter().zip(&packed);
-    Ok(packed
-        .map(|(verdict, image)| with_packed_findings(verdict, image))
-        .collect())
+    let none = CacheFrom::default();
+    let packed = pack(checked, none, EagerUpload::none(), &mut failures, options, observer).await?;
+    for ((id, verdict), packed) in ids.into_iter().zip(verdicts).zip(&packed) {
+        finished.extend(packed.as_ref().map(|image| (id, with_packed_findings(verdict, image))));
+    }
+    Ok((finished, failures))
 }
 
 /// Returns the findings on files that are not packed, for each image. Runs on a thread that may block.
@@ -270,7 +381,7 @@ async fn scan(
     checked: Checked,
     options: &BuildOptions,
     observer: &Arc<dyn Observer>,
-) -> Result<Vec<Vec<Finding>>, BuildError> {
+) -> Result<Vec<Result<Vec<Finding>, BuildError>>, BuildError> {
     let Checked {
         images,
         contents,
@@ -282,7 +393,7 @@ async fn scan(
     let observer = observer.clone();
     in_background(move || {
         let all: Vec<&[PlannedPlatform]> = images.iter().map(|image| &image.platforms[..]).collect();
-        planned_findings(&all, &contents, &records, threads, &observer)
+        Ok(planned_findings(&all, &contents, &records, threads, &observer))
     })
     .await
 }
@@ -297,30 +408,6 @@ fn with_packed_findings(verdict: Verdict, packed: &PackedImage) -> Verdict {
     } else {
         verdict
     }
-}
-
-/// Reports the findings and fails if one of them is an error. If the build keeps going, reports only those of members with
-/// an error, and returns for each member whether it is built.
-fn refuse_errors(
-    members: &[Member<'_>],
-    verdicts: &[Verdict],
-    failures: &mut Failures,
-    observer: &Arc<dyn Observer>,
-) -> Result<Vec<bool>, BuildError> {
-    let error_count = verdicts.iter().map(Verdict::error_count).sum();
-    if error_count > 0 && !failures.keeps_going() {
-        report_findings(members, verdicts, observer);
-        return Err(BuildError::Refused { error_count });
-    }
-    let sound = members.iter().zip(verdicts).map(|(member, verdict)| {
-        let error_count = verdict.error_count();
-        if error_count > 0 {
-            report_findings(&[*member], std::slice::from_ref(verdict), observer);
-            failures.add(member.id, BuildError::Refused { error_count });
-        }
-        error_count == 0 && !failures.concern(member.id, &member.spec.needed_members())
-    });
-    Ok(sound.collect())
 }
 
 fn report_findings(members: &[Member<'_>], verdicts: &[Verdict], observer: &Arc<dyn Observer>) {

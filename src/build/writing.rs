@@ -139,15 +139,24 @@ pub(super) async fn write_all(
     failures: &mut Failures,
     transports: &Transports,
     observer: &Arc<dyn Observer>,
-) -> Result<Vec<Option<Vec<TargetReport>>>, BuildError> {
+) -> Vec<Option<Vec<TargetReport>>> {
     if let ([only], [ahead]) = (images, ahead) {
-        return match write(only, ahead, transports, observer).await {
-            Ok(written) => Ok(vec![Some(written)]),
-            Err(error) => failures.add_or_stop(only.id, error).map(|()| vec![None]),
-        };
+        let written = write(only, ahead, transports, observer).await;
+        return vec![noted(written, only, failures)];
     }
-    let supplied = supply_all(images, failures, transports, observer).await?;
+    let supplied = supply_all(images, failures, transports, observer).await;
     publish_all(images, supplied, failures, transports, observer).await
+}
+
+/// Returns what was written, or adds the error to the failures.
+fn noted<T>(result: Result<T, BuildError>, image: &WrittenImage<'_>, failures: &mut Failures) -> Option<T> {
+    match result {
+        Ok(written) => Some(written),
+        Err(error) => {
+            failures.add_and_stop(image.id, error);
+            None
+        }
+    }
 }
 
 /// Copies the content of every image to each of its targets, without tags. Returns what each image's targets got.
@@ -156,7 +165,7 @@ pub(super) async fn supply_all(
     failures: &mut Failures,
     transports: &Transports,
     observer: &Arc<dyn Observer>,
-) -> Result<Vec<Option<Vec<Supplied>>>, BuildError> {
+) -> Vec<Option<Vec<Supplied>>> {
     let mut known = Known::default();
     let mut supplied = Vec::new();
     for image in images {
@@ -164,15 +173,10 @@ pub(super) async fn supply_all(
             supplied.push(None);
             continue;
         }
-        match supply_image(image, &mut known, transports, observer).await {
-            Ok(of_image) => supplied.push(Some(of_image)),
-            Err(error) => {
-                failures.add_or_stop(image.id, error)?;
-                supplied.push(None);
-            }
-        }
+        let of_image = supply_image(image, &mut known, transports, observer).await;
+        supplied.push(noted(of_image, image, failures));
     }
-    Ok(supplied)
+    supplied
 }
 
 /// The blobs that targets have, since this run wrote them or found them there.
@@ -205,25 +209,20 @@ pub(super) async fn publish_all(
     failures: &mut Failures,
     transports: &Transports,
     observer: &Arc<dyn Observer>,
-) -> Result<Vec<Option<Vec<TargetReport>>>, BuildError> {
+) -> Vec<Option<Vec<TargetReport>>> {
     let mut written: Vec<Option<Vec<TargetReport>>> = Vec::new();
     for (image, supplied) in images.iter().zip(supplied) {
-        let published = match supplied.filter(|_| !failures.concern(image.id, &image.needs)) {
-            Some(supplied) => publish_image(image, supplied, transports, observer).await.map(Some),
-            None => Ok(None),
+        let Some(supplied) = supplied.filter(|_| !failures.concern(image.id, &image.needs)) else {
+            written.push(None);
+            continue;
         };
-        match published {
-            Ok(of_image) => written.push(of_image),
-            Err(error) => {
-                if !failures.keeps_going() {
-                    report_tags(images, written.len(), observer);
-                }
-                failures.add_or_stop(image.id, error)?;
-                written.push(None);
-            }
+        let published = publish_image(image, supplied, transports, observer).await;
+        if published.is_err() && !failures.keeps_going() {
+            report_tags(images, written.len(), observer);
         }
+        written.push(noted(published, image, failures));
     }
-    Ok(written)
+    written
 }
 
 async fn publish_image(

@@ -16,7 +16,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use self::cache::{CacheArguments, CacheCommand, PruneArguments};
 pub use self::compose::ComposeArguments;
-pub use self::lock::{LockArguments, OutdatedArguments, UpdateArguments};
+pub use self::lock::{LockArguments, LockedSpecArguments, OutdatedArguments, UpdateArguments};
 pub use self::merge::MergeArguments;
 pub use self::output::OutputArguments;
 pub use self::pin::PinFilesArguments;

@@ -44,7 +44,8 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
     let cache_from = arguments.cache_from.iter().map(|text| parse_image(text, environment));
     let options = BuildOptions {
         locked: arguments.pins.locked,
-        keep_going: arguments.keep_going,
+        // A spec on its own has no others to go on with.
+        keep_going: arguments.keep_going && matches!(subject, Subject::Members(_)),
         cache_from: cache_from.collect::<Result<_, _>>()?,
         ..environment.build_options(arguments.jobs)?
     };
@@ -83,7 +84,10 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
     let members: Vec<Member<'_>> = images.iter().map(|image| image.member()).collect();
     let planned = plan_build(&members, &options, &transports, &observer).await?;
     if arguments.print_plan {
-        return print_json(&planned.to_json());
+        if planned.goes_on() {
+            print_json(&planned.to_json())?;
+        }
+        return Ok(planned.result()?);
     }
     let results = build_each(&members, planned, &options, &transports, &observer).await?;
     let mut built: Vec<Built<'_>> = Vec::new();
@@ -93,9 +97,18 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
             Err(why) => run.add_unbuilt(image, why),
         }
     }
-    if let Some(destination) = &metadata {
-        destination.write(format!("{:#}\n", run.metadata_json(&built)).as_bytes())?;
+    let is_complete = run.is_complete();
+    // A spec on its own that failed has no image to describe.
+    let metadata = metadata.filter(|_| is_complete || matches!(subject, Subject::Members(_)));
+    let recorded = match &metadata {
+        Some(destination) => destination.write(format!("{:#}\n", run.metadata_json(&built)).as_bytes()),
+        None => Ok(()),
+    };
+    if !is_complete && !options.keep_going {
+        let failures = [run.result(&built).err(), recorded.err()];
+        return Failure::first_of(failures.into_iter().flatten().collect()).map_or(Ok(()), Err);
     }
+    recorded?;
     run.print_summary(output.progress, &built);
     for (image, report) in built.iter().filter(|(image, _)| image.is_selected) {
         if let Some(warning) = unmoved_tags(&image.outputs, image.spec.platforms().len()) {
@@ -103,7 +116,7 @@ pub async fn run(arguments: &BuildArguments, output: &OutputArguments, environme
         }
         print_result(&report.pinned_name(), stdout_is_taken, output.progress)?;
     }
-    run.result()
+    run.result(&built)
 }
 
 /// Rejects the name of an image in the place of the spec, with the option to use instead.

@@ -17,7 +17,10 @@ use super::members::{Subject, empty_shard};
 use super::platforms::{parse_platforms, skipped_json};
 use super::stdout::{print, print_json};
 use super::{compose, findings, local_names, progress, render};
-use crate::build::{BuildOptions, CheckedImages, Member, OutputRequest, check_build, check_image, plan_build};
+use crate::build::{
+    BuildError, BuildOptions, CheckedImages, Member, OutputRequest, Unbuilt, as_one, check_each, check_image,
+    plan_build,
+};
 use crate::check::{Code, Coverage, Finding, Verdict, check_variables, sarif};
 use crate::environment::Environment;
 use crate::events::{Event, Observer};
@@ -44,7 +47,7 @@ pub async fn run(arguments: &CheckArguments, output: &OutputArguments, environme
     }
     if let Some(path) = path {
         let checked = check_spec(path, platforms, arguments, environment, &observer).await?;
-        return print_members(&checked, arguments);
+        return print_members(checked, arguments);
     }
     let shard = arguments.shard.shard.map(|_| "--shard");
     let changed_from = arguments.changed_from.first().map(|_| "--changed-from");
@@ -58,8 +61,29 @@ pub async fn run(arguments: &CheckArguments, output: &OutputArguments, environme
     print_verdict(&verdict, &skipped, arguments)
 }
 
+/// The members of a workspace, or a spec on its own.
+struct Checked {
+    /// The verdicts, each with the ID of the member.
+    verdicts: Vec<(Option<String>, Verdict)>,
+    /// Why others cannot be checked.
+    errors: Vec<BuildError>,
+}
+
+/// Prints what is known of a spec or of the members of a workspace, and returns why others cannot be checked.
+fn print_members(checked: Checked, arguments: &CheckArguments) -> Done {
+    let Checked { verdicts, errors } = checked;
+    let unreadable = as_one(errors).err().map(Failure::from);
+    if verdicts.is_empty()
+        && let Some(failure) = unreadable
+    {
+        return Err(failure);
+    }
+    let refused = print_verdicts(&verdicts, arguments).err();
+    Failure::first_of(unreadable.into_iter().chain(refused).collect()).map_or(Ok(()), Err)
+}
+
 /// Prints the verdict of a spec, or those of the members of a workspace.
-fn print_members(checked: &[(Option<String>, Verdict)], arguments: &CheckArguments) -> Done {
+fn print_verdicts(checked: &[(Option<String>, Verdict)], arguments: &CheckArguments) -> Done {
     if let [(id, only)] = checked
         && (id.is_none() || !arguments.json)
     {
@@ -122,7 +146,7 @@ async fn check_spec(
     arguments: &CheckArguments,
     environment: &Environment,
     observer: &Arc<dyn Observer>,
-) -> Result<Vec<(Option<String>, Verdict)>, Failure> {
+) -> Result<Checked, Failure> {
     let request = OutputRequest {
         platforms,
         ..OutputRequest::default()
@@ -134,7 +158,10 @@ async fn check_spec(
     let mut images = subject.outputs(&request)?;
     if images.is_empty() {
         observer.event(Event::Note(empty_shard(arguments.shard.shard)));
-        return Ok(Vec::new());
+        return Ok(Checked {
+            verdicts: Vec::new(),
+            errors: Vec::new(),
+        });
     }
     let options = BuildOptions {
         locked: arguments.pins.locked,
@@ -154,11 +181,17 @@ async fn check_spec(
     let members: Vec<Member<'_>> = images.iter().map(|image| image.member()).collect();
     let planned = plan_build(&members, &options, &transports, observer).await?;
     let given = given_variables(&arguments.env_file)?;
-    let verdicts = check_build(planned, given.as_ref(), &options, observer).await?;
-    let selected = images.into_iter().zip(verdicts).filter(|(image, _)| image.is_selected);
-    Ok(selected
-        .map(|(image, verdict)| (image.id.map(str::to_owned), verdict))
-        .collect())
+    let results = check_each(&members, planned, given.as_ref(), &options, observer).await?;
+    let mut verdicts = Vec::new();
+    let mut errors = Vec::new();
+    for (image, result) in images.iter().zip(results) {
+        match result {
+            Ok(verdict) if image.is_selected => verdicts.push((image.id.map(str::to_owned), verdict)),
+            Err(Unbuilt::Failed(error)) => errors.push(error),
+            Ok(_) | Err(Unbuilt::Needs(_) | Unbuilt::Unfinished) => {}
+        }
+    }
+    Ok(Checked { verdicts, errors })
 }
 
 async fn check_named_image(
@@ -274,7 +307,9 @@ pub(super) async fn check_new_spec(
         registry: registry.clone(),
     };
     let mut is_sound = true;
-    for (_, verdict) in check_spec(path, Vec::new(), &arguments, environment, observer).await? {
+    let checked = check_spec(path, Vec::new(), &arguments, environment, observer).await?;
+    as_one(checked.errors)?;
+    for (_, verdict) in checked.verdicts {
         print_for_people(&verdict, &notes(&verdict, &[]))?;
         is_sound &= verdict.error_count() == 0;
     }

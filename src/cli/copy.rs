@@ -135,7 +135,7 @@ impl Opened {
         let source = self.source.as_ref();
         let mut images = Vec::new();
         for listed in list_entries(source, &self.root).await?.images {
-            if let ReadEntry::Image(image) = read_listed(source, &listed).await? {
+            if let ReadEntry::Image(image) = read_listed(source, &listed.descriptor).await? {
                 images.push((listed.platform, image));
             }
         }

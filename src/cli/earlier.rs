@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::failure::Failure;
 use crate::build::ImageDigests;
-use crate::model::{Digest, MAX_METADATA_BYTES, METADATA_VERSION, Pipes, escape, escape_path, read_input};
+use crate::model::{
+    ImageMetadata, ImageState, MAX_METADATA_BYTES, Metadata, Part, Pipes, Platform, escape, escape_path, read_input,
+};
 
 /// Help for a file that is not used.
 const HELP: &str = "give the file that `ocitect build --metadata FILE` wrote for this workspace";
@@ -20,11 +22,9 @@ pub struct Earlier(BTreeMap<String, EarlierImage>);
 /// An image of an earlier build.
 #[derive(Debug)]
 struct EarlierImage {
-    /// What the file says of it.
+    /// What the file says of it, with fields that only other versions know.
     json: Value,
-    digest: Digest,
-    /// The digests of its manifests, by platform.
-    platforms: BTreeMap<String, Digest>,
+    image: ImageMetadata,
 }
 
 impl Earlier {
@@ -40,25 +40,23 @@ impl Earlier {
                 let path = escape_path(path);
                 Failure::usage(&format!("--changed-from {path}: {reason}"), HELP)
             };
-            let json: Value = serde_json::from_slice(&bytes).map_err(|cause| refused(format!("not JSON: {cause}")))?;
-            for image in images(json).map_err(refused)? {
-                let (id, image) = image_of(image).map_err(refused)?;
+            for (id, image) in images(&bytes).map_err(refused)? {
                 earlier.add(id, image).map_err(refused)?;
             }
         }
         Ok(earlier)
     }
 
-    fn add(&mut self, id: String, image: EarlierImage) -> Result<(), String> {
-        let digest = image.digest;
+    fn add(&mut self, id: String, earlier: EarlierImage) -> Result<(), String> {
+        let digest = earlier.image.digest;
         match self.0.get(&id) {
-            Some(known) if known.digest != digest => {
+            Some(known) if known.image.digest != digest => {
                 let id = escape(id.as_bytes());
-                Err(format!("{id} has the digests {} and {digest}", known.digest))
+                Err(format!("{id} has the digests {} and {digest}", known.image.digest))
             }
             Some(_) => Ok(()),
             None => {
-                self.0.insert(id, image);
+                self.0.insert(id, earlier);
                 Ok(())
             }
         }
@@ -67,28 +65,51 @@ impl Earlier {
     /// Returns `true` if a member's image had these digests. Of an image that is not built for all of its platforms, those
     /// of its manifests are compared.
     pub fn has(&self, id: &str, digests: &ImageDigests) -> bool {
-        let Some(earlier) = self.0.get(id) else {
+        let Some(EarlierImage { image, .. }) = self.0.get(id) else {
             return false;
         };
         let has_all = || {
             let mut platforms = digests.platforms.iter();
-            platforms.all(|(platform, digest)| earlier.platforms.get(&platform.to_string()) == Some(digest))
+            platforms.all(|(platform, digest)| {
+                let mut known = image.platforms.iter();
+                known.any(|known| known.platform == *platform && known.digest == *digest)
+            })
         };
-        earlier.digest == digests.root || (!digests.is_whole && has_all())
+        image.digest == digests.root || (digests.part.is_some() && has_all())
     }
 
-    /// Returns what the file says of a member's image, for the metadata of a build that leaves it as it is.
-    pub fn unchanged_json(&self, id: &str) -> Option<Value> {
+    /// Returns what the file says of a member's image, for the metadata of a build that leaves it as it is. A build of
+    /// some platforms lists these, and the whole that they are a `part` of.
+    pub fn unchanged_json(&self, id: &str, part: Option<&UnchangedPlatforms>) -> Option<Value> {
         let mut json = self.0.get(id)?.json.clone();
-        json["state"] = "unchanged".into();
+        json["state"] = ImageState::Unchanged.as_str().into();
+        if let Some(UnchangedPlatforms { platforms, part }) = part {
+            let is_built = |entry: &Value| {
+                let name = entry.get("platform").and_then(Value::as_str);
+                let platform = name.and_then(|name| name.parse::<Platform>().ok());
+                platform.is_some_and(|platform| platforms.contains(&platform))
+            };
+            if let Some(listed) = json.get_mut("platforms").and_then(Value::as_array_mut) {
+                listed.retain(is_built);
+            }
+            json["part"] = json!(part);
+        }
         Some(json)
     }
 
     /// Returns `true` if a member's image had this tag.
     pub fn has_tag(&self, id: &str, tag: &str) -> bool {
-        let tags = self.0.get(id).and_then(|image| image.json.get("tags")?.as_array());
-        tags.is_some_and(|tags| tags.iter().any(|known| known == tag))
+        let tags = self.0.get(id).map(|earlier| &earlier.image.tags);
+        tags.is_some_and(|tags| tags.iter().any(|known| known.as_str() == tag))
     }
+}
+
+/// The platforms of an unchanged image that a build of some platforms is for.
+#[derive(Debug)]
+pub struct UnchangedPlatforms {
+    pub platforms: Vec<Platform>,
+    /// The whole that they are a part of.
+    pub part: Part,
 }
 
 fn cannot_read(path: &Path, cause: &std::io::Error) -> Failure {
@@ -106,50 +127,24 @@ fn cannot_read(path: &Path, cause: &std::io::Error) -> Failure {
     }
 }
 
-/// Returns the images of the metadata of a workspace.
-fn images(mut json: Value) -> Result<Vec<Value>, String> {
-    let version = json.get("version").cloned();
-    match json.get_mut("images").map(Value::take) {
-        Some(Value::Array(_)) if version.as_ref().is_some_and(|version| *version != METADATA_VERSION) => Err(format!(
-            "its version is not {METADATA_VERSION}: a newer ocitect may have written it"
-        )),
-        Some(Value::Array(images)) if version.is_some() => Ok(images),
-        _ if json.get("digest").is_some() => Err("the metadata is that of a single image".to_owned()),
-        _ => Err("not the metadata of a workspace".to_owned()),
-    }
-}
-
-fn image_of(json: Value) -> Result<(String, EarlierImage), String> {
-    let id = text(&json, "member")?;
-    let digest = digest(&json)?;
-    let mut platforms = BTreeMap::new();
-    for platform in json.get("platforms").and_then(Value::as_array).into_iter().flatten() {
-        platforms.insert(text(platform, "platform")?, self::digest(platform)?);
-    }
-    let image = EarlierImage {
-        json,
-        digest,
-        platforms,
+/// Returns the images of the metadata of a workspace, by the IDs of their members.
+fn images(bytes: &[u8]) -> Result<Vec<(String, EarlierImage)>, String> {
+    let metadata = Metadata::parse(bytes).map_err(|error| error.reason())?;
+    let mut json: Value = serde_json::from_slice(bytes).map_err(|cause| cause.to_string())?;
+    let Some(Value::Array(written)) = json.get_mut("images").map(Value::take) else {
+        return Err("the metadata is that of a single image".to_owned());
     };
-    Ok((id, image))
-}
-
-fn digest(json: &Value) -> Result<Digest, String> {
-    let digest = text(json, "digest")?;
-    let invalid = |_| format!("\"{}\" is not a digest", escape(digest.as_bytes()));
-    digest.parse().map_err(invalid)
-}
-
-fn text(json: &Value, key: &str) -> Result<String, String> {
-    let text = json.get(key).and_then(Value::as_str);
-    text.map(str::to_owned)
-        .ok_or_else(|| format!("an image has no `{key}`"))
+    let images = metadata.images.into_iter().zip(written).map(|(image, json)| {
+        let id = image.member.clone().ok_or("an image has no `member`")?;
+        Ok((id, EarlierImage { json, image }))
+    });
+    images.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Platform;
+    use crate::model::BuildInputs;
 
     const OLD: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
     const NEW: &str = "sha256:1111111111111111111111111111111111111111111111111111111111111111";
@@ -173,9 +168,25 @@ mod tests {
 
     fn digests(root: &str, manifest: &str, is_whole: bool) -> ImageDigests {
         ImageDigests {
+            member: None,
             root: root.parse().unwrap(),
             platforms: vec![("linux/amd64".parse::<Platform>().unwrap(), manifest.parse().unwrap())],
-            is_whole,
+            part: (!is_whole).then(part),
+        }
+    }
+
+    fn part() -> Part {
+        Part {
+            of: vec!["linux/amd64".parse().unwrap(), "linux/arm64".parse().unwrap()],
+            tags: Vec::new(),
+            build: BuildInputs {
+                format: 1,
+                spec: OLD.parse().unwrap(),
+                variables: OLD.parse().unwrap(),
+                images: BTreeMap::new(),
+                source_date_epoch: 0,
+            },
+            unchanged: None,
         }
     }
 
@@ -190,7 +201,19 @@ mod tests {
         assert!(!earlier.has("a", &digests(NEW, OLD, true)));
         assert!(!earlier.has("a", &digests(NEW, NEW, false)));
         assert!(earlier.has_tag("a", "1") && !earlier.has_tag("a", "2") && !earlier.has_tag("b", "1"));
-        assert_eq!(earlier.unchanged_json("a").unwrap()["state"], "unchanged");
+        let whole = earlier.unchanged_json("a", None).unwrap();
+        assert_eq!(whole["state"], "unchanged");
+        assert_eq!(whole.get("part"), None);
+        for (platform, count) in [("linux/amd64", 1), ("linux/arm64", 0)] {
+            let platforms = vec![platform.parse().unwrap()];
+            let built = UnchangedPlatforms {
+                platforms,
+                part: part(),
+            };
+            let unchanged = earlier.unchanged_json("a", Some(&built)).unwrap();
+            assert_eq!(unchanged["part"]["of"][1], "linux/arm64");
+            assert_eq!(unchanged["platforms"].as_array().unwrap().len(), count);
+        }
     }
 
     #[test]
@@ -204,25 +227,34 @@ mod tests {
     #[test]
     fn other_files_are_refused() {
         for (text, words) in [
-            ("", "not JSON"),
-            ("[]", "not the metadata of a workspace"),
-            ("{}", "not the metadata of a workspace"),
-            (r#"{"images":[]}"#, "not the metadata of a workspace"),
-            (r#"{"version":2,"images":[]}"#, "its version is not 1"),
-            (r#"{"version":"1","images":[]}"#, "its version is not 1"),
-            (r#"{"version":1,"images":{}}"#, "not the metadata of a workspace"),
-            (r#"{"name":"x","digest":"sha256:0"}"#, "that of a single image"),
-            (r#"{"version":1,"images":[1]}"#, "an image has no `member`"),
-            (r#"{"version":1,"images":[{"member":"a"}]}"#, "an image has no `digest`"),
+            ("", "not the metadata of a build"),
+            ("[]", "not the metadata of a build"),
+            ("{}", "not the metadata of a build"),
             (
-                r#"{"version":1,"images":[{"member":"a","digest":"sha256:0"}]}"#,
-                "\"sha256:0\" is not a digest",
+                r#"{"images":[]}"#,
+                "not the metadata of a build: missing field `version`",
+            ),
+            (r#"{"version":2,"images":[]}"#, "it has version 2"),
+            (r#"{"version":"1","images":[]}"#, "not the metadata of a build"),
+            (r#"{"version":1,"images":{}}"#, "not the metadata of a build"),
+            (
+                &format!(r#"{{"name":null,"tags":[],"digest":"{OLD}"}}"#),
+                "that of a single image",
+            ),
+            (r#"{"version":1,"images":[1]}"#, "not the metadata of a build"),
+            (
+                &format!(r#"{{"version":1,"images":[{{"name":null,"tags":[],"digest":"{OLD}"}}]}}"#),
+                "an image has no `member`",
+            ),
+            (
+                r#"{"version":1,"images":[{"member":"a","name":null,"tags":[],"digest":"sha256:0"}]}"#,
+                "not the metadata of a build",
             ),
         ] {
             let error = read(&[text]).unwrap_err();
             assert!(error.contains(words), "{text}: {error}");
         }
         let deep = "[".repeat(10_000);
-        assert!(read(&[&deep]).unwrap_err().contains("not JSON"));
+        assert!(read(&[&deep]).unwrap_err().contains("not the metadata"));
     }
 }

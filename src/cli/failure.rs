@@ -116,10 +116,13 @@ impl Failure {
 
     /// Returns the first of several failures of one run, which is followed by the others; `None` if there are none.
     pub fn first_of(failures: Vec<Failure>) -> Option<Self> {
-        let mut failures = failures.into_iter();
-        let first = failures.next()?;
+        let mut all = failures.into_iter().flat_map(|mut failure| {
+            let others = std::mem::take(&mut failure.others);
+            std::iter::once(failure).chain(others)
+        });
+        let first = all.next()?;
         Some(Self {
-            others: failures.collect(),
+            others: all.collect(),
             ..first
         })
     }

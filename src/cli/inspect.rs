@@ -83,7 +83,7 @@ async fn all_images(source: &dyn Source, root: &Root) -> Result<Shown, Failure> 
     } = list_entries(source, root).await?;
     let mut images = Vec::new();
     for entry in entries {
-        match read_listed(source, &entry).await? {
+        match read_listed(source, &entry.descriptor).await? {
             ReadEntry::Image(image) => images.push(ShownImage {
                 image,
                 listed: Some(entry.platform),

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::arguments::{LockArguments, OutdatedArguments, OutputArguments, RegistryArguments, UpdateArguments};
+use super::arguments::{
+    LockArguments, LockedSpecArguments, OutdatedArguments, OutputArguments, RegistryArguments, UpdateArguments,
+};
 use super::failure::{Done, Failure};
 use super::members::LockedSpecs;
 use super::progress::TrafficAtEnd;
@@ -20,17 +22,13 @@ use crate::model::{ImageName, escape, escape_path};
 
 /// Updates the lockfile of a spec, or prints it.
 pub async fn lock(arguments: &LockArguments, output: &OutputArguments, environment: &Environment) -> Done {
-    let loaded = LockedSpecs::load(
-        &arguments.spec,
-        &arguments.selection,
-        &environment.spec_inputs(&arguments.set)?,
-    )?;
+    let loaded = load(&arguments.specs, environment)?;
     let scope = loaded.scope();
     let observer = progress::observer(output);
     if arguments.show {
         return show(&scope.lock_path(), arguments.json, &observer);
     }
-    let (transports, _traffic) = transports(&scope, environment, &arguments.registry, &observer)?;
+    let (transports, _traffic) = transports(&scope, environment, &arguments.specs.registry, &observer)?;
     let options = environment.build_options(None)?;
     let change = build::complete_lock(&scope, &options, &transports, &observer).await?;
     print_change(&change, &observer);
@@ -79,15 +77,11 @@ fn show(path: &Path, as_json: bool, observer: &Arc<dyn Observer>) -> Done {
 
 /// Updates pins, and prints what changed.
 pub async fn update(arguments: &UpdateArguments, output: &OutputArguments, environment: &Environment) -> Done {
-    check_is_spec(&arguments.spec)?;
-    let loaded = LockedSpecs::load(
-        &arguments.spec,
-        &arguments.selection,
-        &environment.spec_inputs(&arguments.set)?,
-    )?;
+    check_is_spec(&arguments.specs.spec)?;
+    let loaded = load(&arguments.specs, environment)?;
     let scope = loaded.scope();
     let observer = progress::observer(output);
-    let (transports, _traffic) = transports(&scope, environment, &arguments.registry, &observer)?;
+    let (transports, _traffic) = transports(&scope, environment, &arguments.specs.registry, &observer)?;
     let options = environment.build_options(None)?;
     let changes = build::update_lock(&scope, &arguments.image, &options, &transports, &observer).await?;
     if arguments.json {
@@ -114,13 +108,9 @@ fn check_is_spec(path: &Path) -> Done {
 /// Prints which pins would move, and fails if one would.
 pub async fn outdated(arguments: &OutdatedArguments, output: &OutputArguments, environment: &Environment) -> Done {
     let observer = progress::observer(output);
-    let loaded = LockedSpecs::load(
-        &arguments.spec,
-        &arguments.selection,
-        &environment.spec_inputs(&arguments.set)?,
-    )?;
+    let loaded = load(&arguments.specs, environment)?;
     let scope = loaded.scope();
-    let (transports, _traffic) = transports(&scope, environment, &arguments.registry, &observer)?;
+    let (transports, _traffic) = transports(&scope, environment, &arguments.specs.registry, &observer)?;
     let names = build::outdated(&scope, &transports).await?;
     if arguments.json {
         print_json(&json!({ "lock": escape_path(&scope.lock_path()), "images": lock_text::names_json(&names) }))?
@@ -142,6 +132,11 @@ pub async fn outdated(arguments: &OutdatedArguments, output: &OutputArguments, e
             "run `ocitect update` to update the pins, or `ocitect lock` to add missing ones",
         )),
     }
+}
+
+fn load(arguments: &LockedSpecArguments, environment: &Environment) -> Result<LockedSpecs, Failure> {
+    let inputs = environment.spec_inputs(&arguments.set)?;
+    LockedSpecs::load(&arguments.spec, &arguments.selection, &inputs)
 }
 
 /// Returns the access to images, and the report of its traffic. A password from the command line is used for the registries of the spec's images.

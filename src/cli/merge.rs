@@ -92,7 +92,9 @@ fn split_target(images: &[String]) -> (Option<Reference>, &[String]) {
 
 fn part(text: &str, environment: &Environment) -> Result<MergePart, Failure> {
     let path = Path::new(text);
-    let is_file = path.is_file() || text.ends_with(".json");
+    // Also a link that leads nowhere: it is not the name of an image.
+    let exists = std::fs::symlink_metadata(path).is_ok() && !path.is_dir();
+    let is_file = exists || text.ends_with(".json");
     let content = if is_file {
         PartContent::Recorded(read_part(path)?)
     } else {

@@ -45,6 +45,10 @@ pub fn read(path: &Path) -> Result<Metadata, Failure> {
         Failure::usage(&format!("cannot use {shown}: {reason}"), &help)
     };
     let bytes = read_input(path, Pipes::Read, MAX_METADATA_BYTES).map_err(|error| match error.kind() {
+        _ if error.raw_os_error() == Some(libc::ELOOP) => {
+            let help = "replace the link by the file that `ocitect build --metadata FILE` wrote".to_owned();
+            invalid("its symbolic links lead in a circle".to_owned(), Some(help))
+        }
         ErrorKind::NotFound | ErrorKind::FileTooLarge => invalid(error.to_string(), None),
         _ => Failure::here(&format!("cannot read {shown}")).caused_by(&error),
     })?;

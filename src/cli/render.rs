@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use super::choices::Color;
 use crate::build::{BuildReport, LayerReport, PlatformReport};
 use crate::events::Outcome;
-use crate::model::{Tag, size_text};
+use crate::model::{ImageState, Tag, size_text};
 
 /// The choice of `--color`, made once at the start.
 static COLOR: OnceLock<Color> = OnceLock::new();
@@ -88,9 +88,9 @@ pub fn workspace_summary(images: &[(&str, &BuildReport)], unbuilt: &[(&str, Stri
         let copied: u64 = report.targets.iter().map(|target| target.transfer.copied_bytes()).sum();
         let state = match report.state() {
             // Everything was there, but under no tag, or another one.
-            "written" if copied == 0 => "wrote the tags".to_owned(),
-            "written" => format!("wrote {}", size_text(copied)),
-            state => state.to_owned(),
+            ImageState::Written if copied == 0 => "wrote the tags".to_owned(),
+            ImageState::Written => format!("wrote {}", size_text(copied)),
+            state => state.as_str().to_owned(),
         };
         let pad = " ".repeat(width - id.chars().count());
         format!(
@@ -99,7 +99,7 @@ pub fn workspace_summary(images: &[(&str, &BuildReport)], unbuilt: &[(&str, Stri
             report.root.digest
         )
     };
-    let count = |state: &str| images.iter().filter(|(_, report)| report.state() == state).count();
+    let count = |state: ImageState| images.iter().filter(|(_, report)| report.state() == state).count();
     let mut lines: Vec<String> = images.iter().map(line).collect();
     lines.extend(unbuilt.iter().map(|(id, reason)| format!("{id:width$}  {reason}")));
     let failed = if unbuilt.is_empty() {
@@ -110,8 +110,8 @@ pub fn workspace_summary(images: &[(&str, &BuildReport)], unbuilt: &[(&str, Stri
     lines.push(format!(
         "{} images: {} written, {} unchanged{failed}",
         images.len() + unbuilt.len(),
-        count("written"),
-        count("unchanged")
+        count(ImageState::Written),
+        count(ImageState::Unchanged)
     ));
     lines.join("\n")
 }

@@ -13,7 +13,7 @@ use super::member_outputs::MemberOutputs;
 use super::members::{Subject, empty_shard};
 use super::render;
 use super::stderr::{emit_event, eprintln_line};
-use crate::build::{BuildReport, Unbuilt, as_one};
+use crate::build::{BuildReport, Unbuilt, as_one, as_one_refusal};
 use crate::events::{Event, Observer};
 use crate::model::{Diagnostic as _, METADATA_VERSION};
 use crate::workspace::Shard;
@@ -25,8 +25,8 @@ pub type Built<'a> = (&'a MemberOutputs<'a>, BuildReport);
 #[derive(Default)]
 pub struct RunReport {
     shard: Option<Shard>,
-    /// The members of all parts.
-    divided: BTreeSet<String>,
+    /// The members that were selected, those of all shards included.
+    selected: BTreeSet<String>,
     /// The position of each member in the workspace.
     positions: BTreeMap<String, usize>,
     /// What the metadata says of each member that was left as it is.
@@ -43,13 +43,13 @@ impl RunReport {
             Subject::Members(selected) => selected.workspace.members(),
         };
         let ids = members.iter().map(|member| member.id.clone());
-        let divided = match subject {
-            Subject::Members(selected) => selected.divided.clone().unwrap_or_default(),
+        let selected = match subject {
+            Subject::Members(selected) => selected.divided.as_ref().unwrap_or(&selected.ids).clone(),
             Subject::Alone(_) => BTreeSet::new(),
         };
         Self {
             shard,
-            divided,
+            selected,
             positions: ids.zip(0..).collect(),
             unchanged: BTreeMap::new(),
             unbuilt: Vec::new(),
@@ -61,20 +61,30 @@ impl RunReport {
         self.unbuilt.push((image.id.unwrap_or_default().to_owned(), why));
     }
 
+    /// Returns `true` if all members were built.
+    pub fn is_complete(&self) -> bool {
+        self.unbuilt.is_empty()
+    }
+
     /// Returns the errors of the members that failed, in the order of the members, if there are any.
-    pub fn result(self) -> Done {
+    pub fn result(self, built: &[Built<'_>]) -> Done {
         let errors = self.unbuilt.into_iter().filter_map(|(_, why)| match why {
             Unbuilt::Failed(error) => Some(error),
-            Unbuilt::Needs(_) => None,
+            Unbuilt::Needs(_) | Unbuilt::Unfinished => None,
         });
-        Ok(as_one(errors.collect())?)
+        let errors = errors.collect();
+        if built.is_empty() {
+            as_one_refusal(errors)?;
+        } else {
+            as_one(errors)?;
+        }
+        Ok(())
     }
 
     /// Adds the members that are left as they are.
     pub fn without(self, unchanged: &Unchanged) -> Self {
-        let json = |id: &String| Some((id.clone(), unchanged.earlier.unchanged_json(id)?));
         Self {
-            unchanged: unchanged.ids.iter().filter_map(json).collect(),
+            unchanged: unchanged.to_json(),
             ..self
         }
     }
@@ -112,12 +122,24 @@ impl RunReport {
         images.sort_by_key(|(position, _)| *position);
         let images: Vec<Value> = images.into_iter().map(|(_, json)| json).collect();
         let mut metadata = json!({ "version": METADATA_VERSION, "images": images });
-        if let Some(shard) = self.shard {
-            metadata["shard"] = shard.to_string().into();
-            metadata["shard_members"] = json!(self.divided);
+        match self.shard {
+            Some(shard) => {
+                metadata["shard"] = shard.to_string().into();
+                metadata["shard_members"] = json!(self.selected);
+            }
+            None => metadata["selected_members"] = json!(self.selected),
         }
-        if !self.unbuilt.is_empty() {
-            metadata["failed"] = self.unbuilt.iter().map(unbuilt_json).collect();
+        let failed: Vec<Value> = self.unbuilt.iter().filter_map(failed_json).collect();
+        if !failed.is_empty() {
+            metadata["failed"] = failed.into();
+        }
+        let unfinished = self
+            .unbuilt
+            .iter()
+            .filter(|(_, why)| matches!(why, Unbuilt::Unfinished));
+        let unfinished: Vec<&str> = unfinished.map(|(id, _)| id.as_str()).collect();
+        if !unfinished.is_empty() {
+            metadata["unfinished"] = json!(unfinished);
         }
         metadata
     }
@@ -147,16 +169,20 @@ fn reason(why: &Unbuilt) -> String {
     match why {
         Unbuilt::Failed(_) => "failed".to_owned(),
         Unbuilt::Needs(id) => format!("not built: {id} failed"),
+        Unbuilt::Unfinished => "not finished".to_owned(),
     }
 }
 
-fn unbuilt_json((id, why): &(String, Unbuilt)) -> Value {
+/// Returns what the metadata says of a member that failed, or needs one that did.
+fn failed_json((id, why): &(String, Unbuilt)) -> Option<Value> {
     match why {
-        Unbuilt::Failed(error) => json!({
+        Unbuilt::Failed(error) => Some(json!({
             "member": id,
+            "class": error.error_kind().name(),
             "exit_code": error.error_kind().exit_code(),
             "error": failure::summary_of(error),
-        }),
-        Unbuilt::Needs(needed) => json!({ "member": id, "needs": needed }),
+        })),
+        Unbuilt::Needs(needed) => Some(json!({ "member": id, "needs": needed })),
+        Unbuilt::Unfinished => None,
     }
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::Layout;
 use super::disk::{Hold, HoldKind};
 use crate::model::{Descriptor, Digest, Repository, Root, Tag};
-use crate::store::local::{blocking, copy_blob};
+use crate::store::local::{blocking, copy_opened, open_blob};
 use crate::store::{Sink, Source, StoreError};
 
 /// Limit on concurrent puts: enough to keep a disk busy while sources are slow.
@@ -99,6 +99,8 @@ impl Sink for LayoutSink {
         if self.contains(descriptor).await? {
             return Ok(());
         }
+        // First, so that nothing is created for a blob that the source does not have.
+        let reader = open_blob(descriptor, source).await?;
         let layout = self.layout.clone();
         blocking(move || layout.prepare()).await?;
         self.hold().await?;
@@ -106,7 +108,7 @@ impl Sink for LayoutSink {
         let file = blocking(move || layout.new_blob()).await?;
         let directory = self.layout.path().to_owned();
         let failed = move |cause| StoreError::io("write to", &directory, cause);
-        let file = copy_blob(descriptor, source, file, failed).await?;
+        let file = copy_opened(descriptor, source, reader, file, failed).await?;
         let layout = self.layout.clone();
         let digest = descriptor.digest;
         blocking(move || layout.keep_blob(file, &digest)).await?;

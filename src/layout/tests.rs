@@ -8,7 +8,7 @@ use super::{Layout, LayoutSink};
 use crate::model::{Diagnostic as _, ErrorKind, Repository, Selector};
 use crate::store::contract::{self, Fixture, Place, tags};
 use crate::store::local::TEMPORARY_PREFIX;
-use crate::store::{Sink, Source, StoreError, open};
+use crate::store::{MemoryStore, Sink, Source, StoreError, open};
 
 struct Directory {
     directory: tempfile::TempDir,
@@ -43,6 +43,17 @@ impl Place for Directory {
     fn source(&self) -> Result<Box<dyn Source>, StoreError> {
         Ok(Box::new(Layout::open(&self.path())?))
     }
+}
+
+#[tokio::test]
+async fn a_blob_that_the_source_does_not_have_creates_no_directory() {
+    let place = Directory::new();
+    let content = Fixture::new(b"content");
+    let nothing = MemoryStore::new("nothing");
+    let wanted = &content.index.descriptor().clone();
+    let error = place.unnamed().put(wanted, &nothing).await.unwrap_err();
+    assert!(error.is_source(), "{error}");
+    assert!(!place.path().exists());
 }
 
 async fn publish(sink: &dyn Sink, content: &[u8], tag: &str) -> Result<Fixture, StoreError> {

@@ -20,6 +20,18 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Returns its name in the output for programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Input => "input",
+            Self::CheckFailed => "check-failed",
+            Self::Unauthorized => "unauthorized",
+            Self::Remote => "remote",
+            Self::NotFound => "not-found",
+        }
+    }
+
     /// Returns the exit status of the command line.
     pub fn exit_code(self) -> u8 {
         match self {

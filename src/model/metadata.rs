@@ -1,6 +1,6 @@
 //! Reads the file that `--metadata` writes: which images a build made, and where they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -17,6 +17,31 @@ pub const METADATA_VERSION: u64 = 1;
 /// Limit on the file, in bytes: enough for thousands of images with hundreds of layers each.
 pub const MAX_METADATA_BYTES: u64 = 64 * 1024 * 1024;
 
+/// What happened to an image of a workspace at its targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImageState {
+    /// It was written to one of them, or got a tag there.
+    Written,
+    /// All of them had it.
+    Unchanged,
+    /// It has no targets.
+    NotWritten,
+}
+
+impl ImageState {
+    /// All states.
+    pub const ALL: [Self; 3] = [Self::Written, Self::Unchanged, Self::NotWritten];
+
+    /// Returns the text in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Written => "written",
+            Self::Unchanged => "unchanged",
+            Self::NotWritten => "not written",
+        }
+    }
+}
+
 /// The content of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metadata {
@@ -24,8 +49,10 @@ pub struct Metadata {
     pub images: Vec<ImageMetadata>,
     /// Which share of a workspace was built, with `--shard`.
     pub shard: Option<ShardMetadata>,
-    /// The IDs of members that were not built, with `--keep-going`.
-    pub failed: Vec<String>,
+    /// The IDs of the members that were selected, without `--shard`. All of them are among the images or the unbuilt.
+    pub selected: Vec<String>,
+    /// The IDs of members that were not built, because they or others failed.
+    pub unbuilt: Vec<String>,
 }
 
 /// One of several runs that share the members of a workspace.
@@ -76,6 +103,8 @@ pub struct TargetMetadata {
 pub struct PlatformMetadata {
     /// The platform.
     pub platform: Platform,
+    /// Digest of its manifest.
+    pub digest: Digest,
     /// The names of its layers.
     pub layers: BTreeMap<Digest, String>,
 }
@@ -131,7 +160,11 @@ struct Whole {
     #[serde(default)]
     shard_members: Vec<String>,
     #[serde(default)]
+    selected_members: Vec<String>,
+    #[serde(default)]
     failed: Vec<WrittenFailure>,
+    #[serde(default)]
+    unfinished: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -154,11 +187,14 @@ struct Written {
     targets: Vec<TargetMetadata>,
     #[serde(default)]
     part: Option<Part>,
+    #[serde(default)]
+    state: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct WrittenPlatform {
     platform: String,
+    digest: Digest,
     #[serde(default)]
     layers: Vec<WrittenLayer>,
 }
@@ -185,7 +221,8 @@ impl Metadata {
             return Ok(Self {
                 images,
                 shard: None,
-                failed: Vec::new(),
+                selected: Vec::new(),
+                unbuilt: Vec::new(),
             });
         }
         if let Some(version) = value
@@ -196,9 +233,13 @@ impl Metadata {
             return Err(MetadataError::Version(version));
         }
         let whole: Whole = serde_json::from_value(value).map_err(MetadataError::Malformed)?;
+        let failed = whole.failed.into_iter().map(|failure| failure.member);
+        let images: Vec<ImageMetadata> = whole.images.into_iter().map(image).collect::<Result<_, _>>()?;
+        check_members(&images)?;
         Ok(Self {
-            images: whole.images.into_iter().map(image).collect::<Result<_, _>>()?,
-            failed: whole.failed.into_iter().map(|failure| failure.member).collect(),
+            images,
+            selected: whole.selected_members,
+            unbuilt: failed.chain(whole.unfinished).collect(),
             shard: whole.shard.map(|text| shard(&text, whole.shard_members)).transpose()?,
         })
     }
@@ -217,6 +258,7 @@ fn image(written: Written) -> Result<ImageMetadata, MetadataError> {
     let platform = |written: WrittenPlatform| {
         Ok(PlatformMetadata {
             platform: parsed("platform", &written.platform)?,
+            digest: written.digest,
             layers: written
                 .layers
                 .into_iter()
@@ -225,9 +267,15 @@ fn image(written: Written) -> Result<ImageMetadata, MetadataError> {
         })
     };
     if let Some(part) = &written.part {
-        part.tags
-            .iter()
-            .try_for_each(|text| parsed::<Tag>("tag", text).map(|_| ()))?;
+        check_part(part)?;
+    }
+    let states = ImageState::ALL.map(ImageState::as_str);
+    if let Some(state) = written.state.filter(|state| !states.contains(&state.as_str())) {
+        return Err(invalid(
+            "state",
+            &state,
+            &format!("expected one of {}", states.join(", ")),
+        ));
     }
     Ok(ImageMetadata {
         member: written.member,
@@ -243,6 +291,31 @@ fn image(written: Written) -> Result<ImageMetadata, MetadataError> {
         targets: written.targets,
         part: written.part,
     })
+}
+
+fn check_part(part: &Part) -> Result<(), MetadataError> {
+    part.tags
+        .iter()
+        .try_for_each(|text| parsed::<Tag>("tag", text).map(|_| ()))?;
+    if part.of.is_empty() {
+        return Err(invalid("part.of", "", &"it lists no platform"));
+    }
+    for (at, platform) in part.of.iter().enumerate() {
+        if part.of[..at].iter().any(|other| other.is_same_as(platform)) {
+            return Err(invalid("part.of", &platform.to_string(), &"it is listed twice"));
+        }
+    }
+    Ok(())
+}
+
+/// Checks that no member has two images.
+fn check_members(images: &[ImageMetadata]) -> Result<(), MetadataError> {
+    let mut seen = BTreeSet::new();
+    let mut members = images.iter().filter_map(|image| image.member.as_deref());
+    match members.find(|member| !seen.insert(*member)) {
+        None => Ok(()),
+        Some(member) => Err(invalid("member", member, &"it is listed twice")),
+    }
 }
 
 fn parsed<T: FromStr<Err: fmt::Display>>(field: &'static str, text: &str) -> Result<T, MetadataError> {
@@ -266,7 +339,7 @@ mod tests {
     fn one(name: &str) -> String {
         format!(
             r#"{{"name": {name}, "tags": ["1"], "digest": "{DIGEST}", "platforms": [{{"platform": "linux/amd64",
-            "layers": [{{"name": "app", "digest": "{DIGEST}"}}]}}], "targets": [{{"target": "oci:d"}}], "new": 1}}"#
+            "digest": "{DIGEST}", "layers": [{{"name": "app", "digest": "{DIGEST}"}}]}}], "targets": [{{"target": "oci:d"}}], "new": 1}}"#
         )
     }
 
@@ -284,8 +357,22 @@ mod tests {
         assert_eq!(all.shard.unwrap().members, ["a"]);
     }
 
+    /// Returns an image with a further field.
+    fn with(field: &str) -> String {
+        one("null").replace(r#""new": 1"#, field)
+    }
+
+    fn part(platforms: &str) -> String {
+        format!(
+            r#""part": {{"of": [{platforms}], "tags": [], "build": {{"format": 1, "spec": "{DIGEST}",
+            "variables": "{DIGEST}", "images": {{}}, "source_date_epoch": 0}}}}"#
+        )
+    }
+
     #[test]
     fn other_files_are_refused() {
+        let member = with("\"member\": \"a\", \"state\": \"written\"");
+        let two_of_one = format!(r#"{{"version": 1, "images": [{member}, {member}]}}"#);
         for (text, expected) in [
             ("", "not the metadata"),
             ("[]", "not the metadata"),
@@ -296,6 +383,13 @@ mod tests {
             (&one(r#""no registry\n""#), r#"name "no registry\n" is invalid"#),
             (&one("null").replace(r#"["1"]"#, r#"["a b"]"#), "tag \"a b\""),
             (&one("null").replace("linux/amd64", "linux"), "platform \"linux\""),
+            (&with("\"state\": \"done\""), "state \"done\""),
+            (&with(&part("")), "part.of \"\" is invalid: it lists no platform"),
+            (
+                &with(&part(r#""linux/arm64", "linux/amd64", "linux/arm64/v8""#)),
+                "part.of \"linux/arm64/v8\" is invalid: it is listed twice",
+            ),
+            (&two_of_one, "member \"a\" is invalid: it is listed twice"),
         ] {
             let error = Metadata::parse(text.as_bytes()).unwrap_err();
             assert!(error.to_string().contains(expected), "{text}: {error}");

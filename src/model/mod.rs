@@ -61,11 +61,11 @@ pub use listing::{ListedItem, ListedRoot, Listing};
 pub use locked::locked;
 pub use media_type::{Family, MediaType};
 pub use metadata::{
-    ImageMetadata, MAX_METADATA_BYTES, METADATA_VERSION, Metadata, MetadataError, PlatformMetadata, ShardMetadata,
-    TargetMetadata,
+    ImageMetadata, ImageState, MAX_METADATA_BYTES, METADATA_VERSION, Metadata, MetadataError, PlatformMetadata,
+    ShardMetadata, TargetMetadata,
 };
 pub use nearest::nearest;
-pub use part::{BuildInputs, Part};
+pub use part::{BuildInputs, Part, UnchangedPart};
 pub use platform::{Platform, PlatformError};
 pub use platform_names::UnknownPart;
 pub use reference::{ImageName, Reference, ReferenceError, Repository, Selector, Tag, is_registry};

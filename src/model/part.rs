@@ -16,6 +16,18 @@ pub struct Part {
     pub tags: Vec<String>,
     /// What all of its platforms share.
     pub build: BuildInputs,
+    /// Set if the part was not written, since an earlier image has its platforms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unchanged: Option<UnchangedPart>,
+}
+
+/// What the index of a part would be that was not written, because an earlier image has the same platforms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnchangedPart {
+    /// Its digest, which images that are based on it may name.
+    pub index: Digest,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// What all platforms of a build share. Parts whose inputs are equal belong to one image. Artifacts are not included:
@@ -137,9 +149,21 @@ mod tests {
             of: vec![Platform::new("linux", "amd64"), "linux/arm/v7".parse().unwrap()],
             tags: vec!["1.0".to_owned()],
             build: inputs(),
+            unchanged: None,
         };
         let text = serde_json::to_string(&part).unwrap();
         assert!(text.contains(r#""of":["linux/amd64","linux/arm/v7"]"#), "{text}");
+        assert!(!text.contains("unchanged"), "{text}");
+        assert_eq!(serde_json::from_str::<Part>(&text).unwrap(), part);
+        let unchanged = UnchangedPart {
+            index: Digest::of(b"index"),
+            annotations: BTreeMap::from([("a".to_owned(), "b".to_owned())]),
+        };
+        let part = Part {
+            unchanged: Some(unchanged),
+            ..part
+        };
+        let text = serde_json::to_string(&part).unwrap();
         assert_eq!(serde_json::from_str::<Part>(&text).unwrap(), part);
     }
 }

@@ -104,6 +104,19 @@ pub fn reference_of(entry: &Descriptor) -> Option<&str> {
     entry.annotations.get(REFERENCE_DIGEST_ANNOTATION).map(String::as_str)
 }
 
+/// Returns `true` if an entry says that it is about an image, or is for no platform: it is an attestation or the like.
+pub fn is_attached(entry: &Descriptor) -> bool {
+    let is_annotated = [REFERENCE_TYPE_ANNOTATION, REFERENCE_DIGEST_ANNOTATION]
+        .iter()
+        .any(|name| entry.annotations.contains_key(*name));
+    is_annotated || entry.platform.as_ref().is_some_and(is_unknown)
+}
+
+/// Returns `true` for the platform of an entry that is for none.
+pub fn is_unknown(platform: &Platform) -> bool {
+    platform.os == UNKNOWN || platform.architecture == UNKNOWN
+}
+
 /// Returns why an entry of an index is not an image, as far as the entry says so, for people.
 pub fn why_no_image(entry: &Descriptor) -> Option<String> {
     if let Some(kind) = entry.annotations.get(REFERENCE_TYPE_ANNOTATION) {
@@ -123,7 +136,6 @@ pub fn why_no_image(entry: &Descriptor) -> Option<String> {
             escape(entry.media_type.as_str().as_bytes())
         ));
     }
-    let is_unknown = |platform: &Platform| platform.os == UNKNOWN || platform.architecture == UNKNOWN;
     entry
         .platform
         .as_ref()
@@ -215,8 +227,7 @@ pub(super) async fn platform_of_config(
 }
 
 /// Reads a listed image, without comparing its config with the entry.
-pub async fn read_listed(source: &dyn Source, listed: &ListedImage) -> Result<ReadEntry, StoreError> {
-    let entry = &listed.descriptor;
+pub async fn read_listed(source: &dyn Source, entry: &Descriptor) -> Result<ReadEntry, StoreError> {
     let skipped = |reason| Ok(ReadEntry::Skipped(SkippedEntry::new(entry, reason)));
     let manifest = match read_root(source, entry).await? {
         Root::Manifest(manifest) => manifest,

@@ -15,7 +15,7 @@ use tokio::io::AsyncReadExt as _;
 
 use super::error::StoreError;
 use super::source::Source;
-use super::verified::open;
+use super::verified::{VerifiedReader, open};
 use crate::model::{Descriptor, Digest, Hasher, escape_path};
 
 /// Prefix of temporary files' names. No other file is ever removed.
@@ -58,10 +58,26 @@ pub async fn blocking<T: Send + 'static>(
 pub async fn copy_blob<W: Write + Send + 'static>(
     descriptor: &Descriptor,
     source: &dyn Source,
+    target: W,
+    failed: impl Fn(io::Error) -> StoreError + Send + Sync,
+) -> Result<W, StoreError> {
+    let reader = open_blob(descriptor, source).await?;
+    copy_opened(descriptor, source, reader, target, failed).await
+}
+
+/// Opens a blob to copy it. An error is marked as one of the source.
+pub async fn open_blob(descriptor: &Descriptor, source: &dyn Source) -> Result<VerifiedReader, StoreError> {
+    open(source, descriptor).await.map_err(StoreError::of_source)
+}
+
+/// Like [`copy_blob`], for a blob that [`open_blob`] opened.
+pub async fn copy_opened<W: Write + Send + 'static>(
+    descriptor: &Descriptor,
+    source: &dyn Source,
+    mut reader: VerifiedReader,
     mut target: W,
     failed: impl Fn(io::Error) -> StoreError + Send + Sync,
 ) -> Result<W, StoreError> {
-    let mut reader = open(source, descriptor).await.map_err(StoreError::of_source)?;
     let mut chunk = Vec::with_capacity(CHUNK_BYTES);
     loop {
         let read = (&mut reader).take(CHUNK_BYTES as u64).read_to_end(&mut chunk).await;

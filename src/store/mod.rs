@@ -25,7 +25,8 @@ mod verified;
 
 pub use choose::{Candidate, choose, not_found};
 pub use entries::{
-    Entries, ListedImage, ReadEntry, SkippedEntry, check_listed, list_entries, read_listed, reference_of, why_no_image,
+    Entries, ListedImage, ReadEntry, SkippedEntry, check_listed, is_attached, is_unknown, list_entries, read_listed,
+    reference_of, why_no_image,
 };
 pub use error::{Side, StoreError};
 pub use error_code::ErrorCode;

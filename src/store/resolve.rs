@@ -64,7 +64,7 @@ pub(super) async fn nearest<'a>(
     candidates.sort_by_key(|(distance, _)| *distance);
     let mut skipped = entries.skipped.clone();
     for (_, listed) in candidates {
-        match read_listed(source, listed).await? {
+        match read_listed(source, &listed.descriptor).await? {
             ReadEntry::Image(image) => {
                 check_listed(source, listed, &image)?;
                 return Ok((listed, image));

@@ -112,14 +112,16 @@ pub enum WorkspaceError {
         /// Their IDs, each based on the next one and the last one on the first.
         ids: Vec<String>,
     },
-    /// A member is built for platforms that its base is not built for.
-    #[error("{id} is built for {}, but its base \"{base}\" is not", list(.lacking))]
+    /// A member is built for platforms that a member which it needs is not built for.
+    #[error("{id} is built for {}, but {} is not", list(.lacking), relation(.needed, *.is_base))]
     Platforms {
         /// The member.
         id: String,
-        /// Its base.
-        base: String,
-        /// The platforms that the base lacks.
+        /// The member that it is based on or takes files from.
+        needed: String,
+        /// `false` if it only takes files from it.
+        is_base: bool,
+        /// The platforms for which that is not built.
         lacking: Vec<Platform>,
     },
     /// A pattern of `-p` or `--exclude` matches no member.
@@ -161,6 +163,14 @@ fn list(platforms: &[Platform]) -> String {
     texts.join(", ")
 }
 
+fn relation(id: &str, is_base: bool) -> String {
+    if is_base {
+        format!("its base \"{id}\"")
+    } else {
+        format!("\"{id}\", whose files it takes,")
+    }
+}
+
 fn or_nearest(nearest: Option<&String>, otherwise: String) -> String {
     nearest.map_or(otherwise, |near| format!("did you mean {near}?"))
 }
@@ -197,8 +207,8 @@ impl Diagnostic for WorkspaceError {
                 "run `ocitect list` to see all members".to_owned(),
             )),
             Self::Circle { .. } => Some("base one of them on another image, or take its files from elsewhere".to_owned()),
-            Self::Platforms { base, .. } => {
-                Some(format!("add the platforms to {base}, or build only those that it has"))
+            Self::Platforms { needed, .. } => {
+                Some(format!("add the platforms to {needed}, or build only those that it has"))
             }
             Self::NoSuchMember { nearest, known, .. } => Some(or_nearest(
                 nearest.as_ref(),

@@ -258,21 +258,22 @@ fn check_bases(members: &BTreeMap<String, Spec>) -> Result<(), WorkspaceError> {
         for platform in spec.platforms() {
             let platform_spec = spec.platform(platform)?;
             let sources = platform_spec.member_sources();
-            for base in platform_spec.member_base().into_iter().chain(sources) {
-                let known = members.get(base).ok_or_else(|| WorkspaceError::NoBase {
+            for needed in platform_spec.member_base().into_iter().chain(sources) {
+                let known = members.get(needed).ok_or_else(|| WorkspaceError::NoBase {
                     spec: spec.path().to_owned(),
-                    id: base.to_owned(),
-                    nearest: nearest(base, members.keys().map(String::as_str)).map(str::to_owned),
+                    id: needed.to_owned(),
+                    nearest: nearest(needed, members.keys().map(String::as_str)).map(str::to_owned),
                 })?;
                 if !known.platforms().iter().any(|known| known.is_same_as(platform)) {
-                    lacking.entry(base.to_owned()).or_default().push(platform.clone());
+                    lacking.entry(needed.to_owned()).or_default().push(platform.clone());
                 }
             }
         }
-        if let Some((base, lacking)) = lacking.into_iter().next() {
+        if let Some((needed, lacking)) = lacking.into_iter().next() {
             return Err(WorkspaceError::Platforms {
                 id: id.clone(),
-                base,
+                is_base: spec.member_bases().contains(&needed),
+                needed,
                 lacking,
             });
         }

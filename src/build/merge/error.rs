@@ -1,6 +1,6 @@
 //! Why parts cannot be joined to one image.
 
-use crate::model::{Diagnostic, Digest, ErrorKind, Family, Platform, escape};
+use crate::model::{BYTE_FORMAT, Diagnostic, Digest, ErrorKind, Family, Platform, escape};
 use crate::plan::PlanError;
 use crate::store::StoreError;
 
@@ -76,12 +76,14 @@ pub enum MergeError {
         /// The part.
         part: String,
     },
-    /// `--platforms` contradicts a part.
-    #[error("--platforms lists {}, but {part} is a part of an image for {}", list(.wanted), list(.recorded))]
+    /// `--platforms`, or a part that is a whole image, contradicts a part.
+    #[error("{} {}, but {part} is a part of an image for {}", wanted_by(.whole.as_deref()), list(.wanted), list(.recorded))]
     OtherPlatforms {
         /// The part.
         part: String,
-        /// The platforms of `--platforms`.
+        /// The part that is a whole image; `None` for `--platforms`.
+        whole: Option<String>,
+        /// The platforms of that image, or of `--platforms`.
         wanted: Vec<Platform>,
         /// Those that the part's build recorded.
         recorded: Vec<Platform>,
@@ -95,6 +97,8 @@ pub enum MergeError {
         platform: Platform,
         /// The platforms of the whole image.
         expected: Vec<Platform>,
+        /// `true` if `--platforms` lists them.
+        is_listed: bool,
     },
     /// An index lists an image for another platform than its config.
     #[error("{part} lists {digest} for {listed}, but its config is for {stated}")]
@@ -123,6 +127,45 @@ pub enum MergeError {
         part: String,
         /// Why.
         reason: String,
+    },
+    /// An attestation that is listed for a platform, as if it was an image.
+    #[error("{part} lists the attestation {digest} for {platform}")]
+    AttestationPlatform {
+        /// The part.
+        part: String,
+        /// The attestation.
+        digest: Digest,
+        /// The platform.
+        platform: Platform,
+    },
+    /// An attestation that does not say which image it is about.
+    #[error("{part} has an attestation {digest} that does not name its image")]
+    NoSubject {
+        /// The part.
+        part: String,
+        /// The attestation.
+        digest: Digest,
+    },
+    /// The image of a part is not the one that its file describes.
+    #[error("{part} does not describe its image: for {platform} it lists {}, and the image has {}",
+        or_nothing(.recorded.as_ref()), or_nothing(.found.as_ref()))]
+    OtherManifest {
+        /// The part.
+        part: String,
+        /// The platform.
+        platform: Platform,
+        /// The manifest that the file lists; `None` if it does not list the platform.
+        recorded: Option<Digest>,
+        /// The manifest that the image has; `None` if it does not have the platform.
+        found: Option<Digest>,
+    },
+    /// A part was built with a byte format that this version does not know.
+    #[error("{part} was built with byte format {format}, and this ocitect knows byte format {BYTE_FORMAT}")]
+    Format {
+        /// The part.
+        part: String,
+        /// The format.
+        format: u32,
     },
     /// An attestation whose image is in no part.
     #[error("{part} has an attestation {digest} of {subject}, which is in no part")]
@@ -198,6 +241,17 @@ fn list(platforms: &[Platform]) -> String {
     texts.join(", ")
 }
 
+fn wanted_by(whole: Option<&str>) -> String {
+    match whole {
+        Some(part) => format!("{part} is an image for"),
+        None => "--platforms lists".to_owned(),
+    }
+}
+
+fn or_nothing(digest: Option<&Digest>) -> String {
+    digest.map_or("nothing".to_owned(), ToString::to_string)
+}
+
 fn not_written(tag: Option<&str>) -> String {
     match tag {
         Some(tag) => format!("the tag {tag} is not written to a registry"),
@@ -263,8 +317,16 @@ impl Diagnostic for MergeError {
                 "list them with --platforms, for example --platforms linux/amd64,linux/arm64, or use the files of \
                  --metadata"
             }
-            Self::OtherPlatforms { .. } => "omit --platforms: the parts say which platforms there are",
-            Self::Unexpected { .. } => "add the platform to --platforms, or leave out the part",
+            Self::OtherPlatforms { whole: None, .. } => "omit --platforms: the parts say which platforms there are",
+            Self::OtherPlatforms { .. } => "build all parts from the same commit",
+            Self::Unexpected { is_listed: true, .. } => "add the platform to --platforms, or leave out the part",
+            Self::Unexpected { .. } => "leave out the part, or build all parts from the same commit",
+            Self::AttestationPlatform { .. } => "list attestations for the platform unknown/unknown, or leave them out",
+            Self::NoSubject { .. } => {
+                "list it with the annotation vnd.docker.reference.digest, the digest of its image, or leave it out"
+            }
+            Self::OtherManifest { .. } => "use the file that --metadata wrote, unchanged",
+            Self::Format { .. } => "merge with the version of ocitect that built the parts",
             Self::Contradiction { .. } => "build the part again: runtimes trust the platform in the index",
             Self::Nested { .. } => "merge the images of the inner index, each by its digest",
             Self::NoImage { .. } => "use parts that are images",

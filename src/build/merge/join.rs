@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::build::built::BuildOutput;
 use crate::build::merge::content::{Attached, Child, OpenedPart};
 use crate::build::merge::error::MergeError;
-use crate::model::{Descriptor, Digest, Family, Image, Platform, Root};
+use crate::model::{BYTE_FORMAT, Descriptor, Digest, Family, Image, Platform, Root};
 use crate::plan::{BASE_DIGEST_ANNOTATION, BASE_NAME_ANNOTATION, index_of};
 
 /// An image that was joined from its parts.
@@ -18,8 +18,27 @@ pub(super) struct Joined {
     pub dropped: Vec<String>,
 }
 
-/// Joins parts of one image. `platforms` are those of `--platforms`; without them, the parts say which platforms the
-/// image has. `indexes` has the merged index for the index of each part of other members, to which annotations may
+/// The platforms that the whole image must have, besides what its parts record.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Wanted<'a> {
+    /// Only the parts say so.
+    Unknown,
+    /// Those of `--platforms`.
+    Listed(&'a [Platform]),
+    /// Those of a part that is a whole image.
+    Whole(&'a str, &'a [Platform]),
+}
+
+impl<'a> Wanted<'a> {
+    fn platforms(self) -> &'a [Platform] {
+        match self {
+            Self::Unknown => &[],
+            Self::Listed(platforms) | Self::Whole(_, platforms) => platforms,
+        }
+    }
+}
+
+/// Joins parts of one image, which must have the platforms that are `wanted`. `indexes` has the merged index for the index of each part of other members, to which annotations may
 /// refer.
 ///
 /// If all parts are of one build, the index is the one that a build of all platforms would have made.
@@ -29,13 +48,14 @@ pub(super) struct Joined {
 pub(super) fn join(
     image: &str,
     parts: &[OpenedPart],
-    platforms: &[Platform],
+    wanted: Wanted<'_>,
     indexes: &BTreeMap<Digest, Digest>,
 ) -> Result<Joined, MergeError> {
     check_builds(parts)?;
-    let expected = expected_platforms(parts, platforms)?;
+    let expected = expected_platforms(parts, wanted)?;
     let family = one_family(parts)?;
-    let chosen = choose(parts, &expected)?;
+    let is_listed = matches!(wanted, Wanted::Listed(_));
+    let chosen = choose(parts, &expected, is_listed)?;
     check_complete(image, &chosen, &expected)?;
     let attached = attachments(parts, &chosen)?;
     let (root, dropped) = match same_root(parts) {
@@ -63,6 +83,13 @@ pub(super) fn join(
 /// Checks that the parts whose builds are recorded are parts of one image.
 fn check_builds(parts: &[OpenedPart]) -> Result<(), MergeError> {
     let mut recorded = parts.iter().filter_map(|part| Some((part, part.recorded.as_ref()?)));
+    let unknown = recorded.clone().find(|(_, whole)| whole.build.format != BYTE_FORMAT);
+    if let Some((part, whole)) = unknown {
+        return Err(MergeError::Format {
+            part: part.label.clone(),
+            format: whole.build.format,
+        });
+    }
     let Some((first, whole)) = recorded.next() else {
         return Ok(());
     };
@@ -86,26 +113,30 @@ fn check_builds(parts: &[OpenedPart]) -> Result<(), MergeError> {
 }
 
 /// Returns the platforms of the whole image.
-fn expected_platforms(parts: &[OpenedPart], wanted: &[Platform]) -> Result<Vec<Platform>, MergeError> {
+fn expected_platforms(parts: &[OpenedPart], wanted: Wanted<'_>) -> Result<Vec<Platform>, MergeError> {
     let recorded = parts.iter().find_map(|part| Some((part, &part.recorded.as_ref()?.of)));
-    match (recorded, wanted) {
+    match (recorded, wanted.platforms()) {
         (Some((_, of)), []) => Ok(of.clone()),
-        (Some((part, of)), wanted) => {
+        (Some((part, of)), platforms) => {
             let is_in = |one: &Platform, all: &[Platform]| all.iter().any(|other| other.is_same_as(one));
-            let is_same = of.iter().all(|one| is_in(one, wanted)) && wanted.iter().all(|one| is_in(one, of));
+            let is_same = of.iter().all(|one| is_in(one, platforms)) && platforms.iter().all(|one| is_in(one, of));
             if is_same {
                 return Ok(of.clone());
             }
             Err(MergeError::OtherPlatforms {
                 part: part.label.clone(),
-                wanted: wanted.to_vec(),
+                whole: match wanted {
+                    Wanted::Whole(whole, _) => Some(whole.to_owned()),
+                    Wanted::Unknown | Wanted::Listed(_) => None,
+                },
+                wanted: platforms.to_vec(),
                 recorded: of.clone(),
             })
         }
         (None, []) => Err(MergeError::NoPlatforms {
             part: parts.first().map(|part| part.label.clone()).unwrap_or_default(),
         }),
-        (None, wanted) => Ok(wanted.to_vec()),
+        (None, platforms) => Ok(platforms.to_vec()),
     }
 }
 
@@ -125,7 +156,11 @@ fn one_family(parts: &[OpenedPart]) -> Result<Family, MergeError> {
 }
 
 /// Returns the images of all parts, each with its part: one for each platform.
-fn choose<'a>(parts: &'a [OpenedPart], expected: &[Platform]) -> Result<Vec<(&'a OpenedPart, &'a Child)>, MergeError> {
+fn choose<'a>(
+    parts: &'a [OpenedPart],
+    expected: &[Platform],
+    is_listed: bool,
+) -> Result<Vec<(&'a OpenedPart, &'a Child)>, MergeError> {
     let mut chosen: Vec<(&OpenedPart, &Child)> = Vec::new();
     for part in parts {
         for child in &part.children {
@@ -134,6 +169,7 @@ fn choose<'a>(parts: &'a [OpenedPart], expected: &[Platform]) -> Result<Vec<(&'a
                     part: part.label.clone(),
                     platform: child.platform.clone(),
                     expected: expected.to_vec(),
+                    is_listed,
                 });
             }
             let known = chosen
@@ -205,7 +241,9 @@ fn attachments<'a>(
 fn same_root(parts: &[OpenedPart]) -> Option<Root> {
     let first = parts.first()?;
     let digest = first.root.descriptor().digest;
-    let is_same = parts.iter().all(|part| part.root.descriptor().digest == digest);
+    let is_same = parts
+        .iter()
+        .all(|part| part.root.descriptor().digest == digest && part.unchanged().is_none());
     is_same.then(|| first.root.clone())
 }
 

@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use self::join::{Joined, join};
-use self::opening::{ImageParts, by_image};
+use self::join::{Joined, Wanted, join};
+use self::opening::{ImageParts, PartPlace, by_image};
 use self::shards::{check_members, check_shards};
 use self::tag_guard::TagGuard;
 use crate::build::BuildError;
@@ -133,15 +133,15 @@ async fn plan(
         check_merge(&outputs, parts.places.iter().map(|place| &place.name), files, cache)?;
         take_names(&mut names, &parts, &outputs)?;
         let opened = parts.open(transports, observer).await.map_err(of_member)?;
-        let whole = parts.places.iter().find_map(opening::PartPlace::whole_platforms);
-        let wanted = if request.platforms.is_empty() {
-            whole.unwrap_or_default()
-        } else {
-            request.platforms.clone()
+        let whole = parts.places.iter().find_map(PartPlace::whole_platforms);
+        let wanted = match &whole {
+            _ if !request.platforms.is_empty() => Wanted::Listed(&request.platforms),
+            Some((part, platforms)) => Wanted::Whole(part, platforms),
+            None => Wanted::Unknown,
         };
-        let joined = join(&parts.label(), &opened, &wanted, &indexes).map_err(|error| of_member(error.into()))?;
+        let joined = join(&parts.label(), &opened, wanted, &indexes).map_err(|error| of_member(error.into()))?;
         let digest = joined.output.root().descriptor().digest;
-        indexes.extend(opened.iter().map(|part| (part.root.descriptor().digest, digest)));
+        indexes.extend(opened.iter().map(|part| (part.index_digest(), digest)));
         warn_of_dropped(&parts, &joined, observer);
         let platforms = joined
             .images
@@ -266,9 +266,11 @@ async fn write(
     guard.check_names(&written)?;
     guard.check_before(&written).await?;
     let mut failures = Failures::new(ACTION, false, observer);
-    let supplied = supply_all(&written, &mut failures, transports, observer).await?;
+    let supplied = supply_all(&written, &mut failures, transports, observer).await;
+    failures.take_errors()?;
     guard.check_before(&written).await?;
-    let reports = publish_all(&written, supplied, &mut failures, transports, observer).await?;
+    let reports = publish_all(&written, supplied, &mut failures, transports, observer).await;
+    failures.take_errors()?;
     guard.check_after(&written).await?;
     // Without a failure, every image has its report.
     Ok(reports.into_iter().flatten().collect())

@@ -87,24 +87,22 @@ impl ImageParts {
             };
             let (source, selector) = transports.source(&place.name).await.map_err(failed)?;
             let root = source.resolve(&selector).await.map_err(failed)?;
-            let whole = place.recorded.as_ref().and_then(|image| image.part.clone());
-            opened.push(OpenedPart::read(place.label.clone(), source, root, whole).await?);
+            let part = OpenedPart::read(place.label.clone(), source, root, place.recorded.as_ref()).await?;
+            if let Some(recorded) = &place.recorded {
+                part.check_described(recorded)?;
+            }
+            opened.push(part);
         }
         Ok(opened)
     }
 }
 
 impl PartPlace {
-    /// Returns the platforms of an image that its build made whole.
-    pub fn whole_platforms(&self) -> Option<Vec<Platform>> {
+    /// Returns the name of the part and the platforms of an image that its build made whole.
+    pub fn whole_platforms(&self) -> Option<(String, Vec<Platform>)> {
         let image = self.recorded.as_ref().filter(|image| image.part.is_none())?;
-        Some(
-            image
-                .platforms
-                .iter()
-                .map(|platform| platform.platform.clone())
-                .collect(),
-        )
+        let platforms = image.platforms.iter().map(|platform| platform.platform.clone());
+        Some((self.label.clone(), platforms.collect()))
     }
 }
 

@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use crate::build::merge::error::MergeError;
 use crate::model::{Metadata, ShardMetadata};
 
-/// Checks that the files have every member that they say there is: those of all shards, and those that were not built.
+/// Checks that the files have every member that they say there is: those that were selected, those of all shards, and
+/// those that were not built.
 pub(super) fn check_members(files: &[(&str, &Metadata)]) -> Result<(), MergeError> {
     let all = || files.iter().map(|(_, metadata)| metadata);
     let divided = all().filter_map(|metadata| metadata.shard.as_ref());
     let divided = divided.flat_map(|shard| &shard.members);
     let expected: BTreeSet<&str> = divided
-        .chain(all().flat_map(|metadata| &metadata.failed))
+        .chain(all().flat_map(|metadata| &metadata.selected))
+        .chain(all().flat_map(|metadata| &metadata.unbuilt))
         .map(String::as_str)
         .collect();
     let images = all().flat_map(|metadata| &metadata.images);
@@ -56,7 +58,8 @@ mod tests {
     fn metadata(shard: Option<(u32, u32, &[&str])>) -> Metadata {
         Metadata {
             images: Vec::new(),
-            failed: Vec::new(),
+            selected: Vec::new(),
+            unbuilt: Vec::new(),
             shard: shard.map(|(number, of, members)| ShardMetadata {
                 number,
                 of,

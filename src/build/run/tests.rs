@@ -45,13 +45,21 @@ async fn built() -> Arc<BuildOutput> {
     let observer: Arc<dyn Observer> = Arc::new(Silent);
     let member = [Member::alone(&spec, &naming)];
     let planned = plan_build(&member, &options, &transports, &observer).await.unwrap();
-    let (checked, verdicts) = check_files(planned, false, &options, &observer).await.unwrap();
+    let mut failures = Failures::new("build", false, &observer);
+    let (checked, verdicts) = check_files(planned, false, &mut failures, &options, &observer).await;
     assert_eq!(verdicts.iter().map(Verdict::error_count).sum::<usize>(), 0);
     let earlier = CacheFrom::read(&[], &naming.platforms, &transports, &observer).await;
-    let packed = pack(checked, earlier, EagerUpload::none(), &options, &observer)
-        .await
-        .unwrap();
-    packed[0].output.clone()
+    let packed = pack(
+        checked,
+        earlier,
+        EagerUpload::none(),
+        &mut failures,
+        &options,
+        &observer,
+    )
+    .await
+    .unwrap();
+    packed[0].as_ref().unwrap().output.clone()
 }
 
 async fn copy_to(built: &BuildOutput, sink: &dyn Sink) -> Result<transfer::Report, transfer::CopyError> {

@@ -7,6 +7,23 @@ use clap::Args;
 use super::registry::RegistryArguments;
 use super::selection::SelectionArguments;
 
+/// The specs whose lockfile a command is for.
+#[derive(Debug, Args)]
+pub struct LockedSpecArguments {
+    /// The spec, or the directory that contains ocitect.toml.
+    #[arg(default_value = ".", value_name = "DIR|FILE")]
+    pub spec: PathBuf,
+    /// Set a variable of [vars]. Can be repeated.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    /// Members.
+    #[command(flatten)]
+    pub selection: SelectionArguments,
+    /// Registries.
+    #[command(flatten)]
+    pub registry: RegistryArguments,
+}
+
 /// `ocitect lock`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -26,24 +43,15 @@ Examples:
   # Build only if the lockfile is up to date
   ocitect build --locked")]
 pub struct LockArguments {
-    /// The spec, or the directory that contains ocitect.toml.
-    #[arg(default_value = ".", value_name = "DIR|FILE")]
-    pub spec: PathBuf,
-    /// Set a variable of [vars]. Can be repeated.
-    #[arg(long, value_name = "NAME=VALUE")]
-    pub set: Vec<String>,
     /// Print the lockfile in readable form, with the facts of each image. Changes nothing.
     #[arg(long, conflicts_with_all = ["package", "exclude", "with_dependents"])]
     pub show: bool,
     /// Print JSON.
     #[arg(long, requires = "show")]
     pub json: bool,
-    /// Members.
+    /// The specs, and how their images are read.
     #[command(flatten)]
-    pub selection: SelectionArguments,
-    /// Registries.
-    #[command(flatten)]
-    pub registry: RegistryArguments,
+    pub specs: LockedSpecArguments,
 }
 
 /// `ocitect update`.
@@ -62,24 +70,15 @@ Examples:
   # List the packages that changed
   ocitect update --json | jq '.images[].platforms[].packages.changed'")]
 pub struct UpdateArguments {
-    /// The spec, or the directory that contains ocitect.toml.
-    #[arg(default_value = ".", value_name = "DIR|FILE")]
-    pub spec: PathBuf,
     /// Update only this image, named as in the spec, with or without its tag. Can be repeated. [default: all images]
     #[arg(long, value_name = "IMAGE")]
     pub image: Vec<String>,
-    /// Set a variable of [vars]. Can be repeated.
-    #[arg(long, value_name = "NAME=VALUE")]
-    pub set: Vec<String>,
     /// Print the changes as JSON.
     #[arg(long)]
     pub json: bool,
-    /// Members.
+    /// The specs, and how their images are read.
     #[command(flatten)]
-    pub selection: SelectionArguments,
-    /// Registries.
-    #[command(flatten)]
-    pub registry: RegistryArguments,
+    pub specs: LockedSpecArguments,
 }
 
 /// `ocitect outdated`.
@@ -97,19 +96,10 @@ Examples:
   # List outdated images of app/ocitect.toml
   ocitect outdated --json app | jq -r '.images[] | select(.outdated) | .name'")]
 pub struct OutdatedArguments {
-    /// The spec, or the directory that contains ocitect.toml.
-    #[arg(default_value = ".", value_name = "DIR|FILE")]
-    pub spec: PathBuf,
-    /// Set a variable of [vars]. Can be repeated.
-    #[arg(long, value_name = "NAME=VALUE")]
-    pub set: Vec<String>,
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
-    /// Members.
+    /// The specs, and how their images are read.
     #[command(flatten)]
-    pub selection: SelectionArguments,
-    /// Registries.
-    #[command(flatten)]
-    pub registry: RegistryArguments,
+    pub specs: LockedSpecArguments,
 }

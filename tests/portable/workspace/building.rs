@@ -355,3 +355,49 @@ fn sources_of_members_are_checked() {
         .expect(2)
         .says(&["needs a path in its image"]);
 }
+
+#[test]
+fn a_printed_plan_lists_the_members_and_their_platforms() {
+    let sandbox = Sandbox::new();
+    write_stack(&sandbox, "reg.example.com");
+    let plan = |arguments: &[&str]| -> Value {
+        let printed = sandbox.ok(&[&["build", "--print-plan"][..], arguments].concat());
+        serde_json::from_str(&printed.stdout).unwrap()
+    };
+    let all = plan(&[]);
+    let ids: Vec<&str> = all
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|image| image["member"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        ids,
+        [
+            "base",
+            "planner",
+            "servers/auth",
+            "servers/billing",
+            "servers/mail",
+            "writer"
+        ]
+    );
+    for image in all.as_array().unwrap() {
+        let platforms = image["platforms"].as_array().unwrap().iter();
+        let names: Vec<&str> = platforms.map(|plan| plan["platform"].as_str().unwrap()).collect();
+        assert_eq!(names, ["linux/amd64", "linux/arm64"], "{}", image["member"]);
+    }
+    assert_eq!(all[1]["platforms"][0]["layers"][0]["entries"][1]["path"], "/app/notes");
+    // The base of a selected member is planned too.
+    let one = plan(&["agents/planner", "--platform", "linux/arm64"]);
+    assert_eq!(one[1]["member"], "planner");
+    assert_eq!(one[1]["platforms"].as_array().unwrap().len(), 1);
+    assert_eq!(one.as_array().unwrap().len(), 2);
+    assert!(!sandbox.path("build").exists());
+
+    std::fs::remove_file(sandbox.path("agents/planner/notes")).unwrap();
+    let some = sandbox.run(&["build", "--print-plan", "--keep-going"]).expect(2);
+    let planned: Value = serde_json::from_str(&some.stdout).unwrap();
+    assert_eq!(planned.as_array().unwrap().len(), MEMBERS.len() - 1);
+    some.says(&["cannot build planner"]);
+}

@@ -206,8 +206,11 @@ fn other_files_are_refused() {
             "gone.json",
             &["gone.json: the file does not exist", "leave out --changed-from"][..],
         ),
-        ("bad.json", &["bad.json: not JSON", "--metadata FILE"]),
-        ("foreign.json", &["foreign.json: not the metadata of a workspace"]),
+        (
+            "bad.json",
+            &["bad.json: it is not the metadata of a build", "--metadata FILE"],
+        ),
+        ("foreign.json", &["foreign.json: it is not the metadata of a build"]),
     ] {
         for command in ["build", "check"] {
             sandbox.run(&[command, "--changed-from", file]).expect(2).says(words);

@@ -407,3 +407,43 @@ fn images_of_other_tools_need_their_platforms() {
         .expect(2)
         .says(&["do not say where to write the image"]);
 }
+
+#[test]
+fn members_that_were_selected_and_are_in_no_part_are_missing() {
+    let sandbox = Sandbox::new();
+    let fake = Fake::start(Flavour::distribution3());
+    write_stack(&sandbox, fake.host());
+    push_parts(&sandbox, &fake);
+    let files = PLATFORMS.map(part_file);
+    for file in &files {
+        let mut part = sandbox.json(file);
+        part["images"]
+            .as_array_mut()
+            .unwrap()
+            .retain(|image| image["member"] != "writer");
+        sandbox.write(&format!("less-{file}"), part.to_string());
+    }
+    let less = files.clone().map(|file| format!("less-{file}"));
+    sandbox
+        .run(&merge(&fake, &[&less[0], &less[1]]))
+        .expect(6)
+        .says(&["no part has writer", "help:"]);
+    assert!(fake.contents().manifest("ws/base", "1.0").is_none());
+    // A narrower selection demands no more than itself.
+    for platform in PLATFORMS {
+        let push = [
+            "build",
+            "--push",
+            "--plain-http",
+            fake.host(),
+            "-p",
+            "planner",
+            "--platform",
+            platform,
+        ];
+        sandbox.ok(&[&push[..], &["--metadata", &format!("planner-{}", part_file(platform))]].concat());
+    }
+    let planner = files.map(|file| format!("planner-{file}"));
+    let merged = sandbox.ok(&merge(&fake, &[&planner[0], &planner[1]]));
+    assert_eq!(merged.stdout.lines().count(), 1);
+}

@@ -52,6 +52,18 @@ fn mistakes_are_errors_with_help() {
         ),
         (
             planner,
+            "base = \"workspace:base\"\n",
+            "base = \"workspace:base\"\nplatforms = [\"linux/amd64\", \"linux/arm64\", \"linux/386\"]\n",
+            &["planner is built for linux/386, but its base \"base\" is not"],
+        ),
+        (
+            planner,
+            "base = \"workspace:base\"\n[[layers]]\nname = \"app\"\nfiles = [{ from = \"notes\"",
+            "platforms = [\"linux/386\"]\n[[layers]]\nname = \"app\"\nfiles = [{ from = \"workspace:base#/opt\"",
+            &["planner is built for linux/386, but \"base\", whose files it takes, is not"],
+        ),
+        (
+            planner,
             "name = \"reg.example.com/ws/planner\"\n",
             "",
             &["planner has no name"],

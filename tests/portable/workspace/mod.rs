@@ -5,9 +5,11 @@ mod changed;
 mod failing;
 mod locking;
 mod merging;
+mod merging_changes;
 mod mistakes;
 mod pushing;
 mod racing;
+mod refusing;
 mod schema;
 mod selecting;
 
