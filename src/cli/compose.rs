@@ -16,8 +16,8 @@ use super::{findings, progress, render};
 use crate::build::{BuildOptions, Member, OutputRequest, PlannedConfig, plan_configs};
 use crate::check::{Severity, required_variables};
 use crate::deploy::compose::{
-    CheckedService, EnvTexts, MAX_COMPOSE_BYTES, MAX_ENV_FILE_BYTES, MemberName, MemberPlatform, ServiceFinding, Stack,
-    StackMember, StackReport, Variables,
+    CheckedService, EnvTexts, FileRole, MAX_COMPOSE_BYTES, MAX_ENV_FILE_BYTES, MemberName, MemberPlatform,
+    ServiceFinding, Stack, StackMember, StackReport, Variables,
 };
 use crate::environment::Environment;
 use crate::events::Observer;
@@ -45,7 +45,7 @@ pub async fn run(
 ) -> Done {
     let files = &arguments.compose.compose;
     let variables = variables(files, &arguments.env_file, environment)?;
-    let stack = Stack::read(compose_texts(files)?, &variables)?;
+    let stack = Stack::read(compose_texts(files)?, &variables, &read_named)?;
     let selected = stack.select(&arguments.compose.service).map_err(|error| {
         let help = match &error.nearest {
             Some(near) => format!("did you mean {}?", escape(near.as_bytes())),
@@ -127,12 +127,28 @@ fn compose_texts(files: &[PathBuf]) -> Result<Vec<(PathBuf, String)>, Failure> {
     files.iter().map(text).collect()
 }
 
+/// Reads a file that a compose file names.
+fn read_named(path: &Path, role: FileRole) -> Result<Option<String>, String> {
+    let read = match role {
+        FileRole::Compose => read_input(path, Pipes::Refused, MAX_COMPOSE_BYTES),
+        FileRole::EnvFile => read_input(path, Pipes::Read, MAX_ENV_FILE_BYTES),
+    };
+    match read {
+        Ok(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => Ok(Some(text)),
+            Err(_) => Err("it is not UTF-8".to_owned()),
+        },
+        Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(cause.to_string()),
+    }
+}
+
 /// Reads the env files of services.
 fn env_texts(stack: &Stack) -> Result<EnvTexts, Failure> {
     let mut texts = EnvTexts::new();
     let mut size_bytes = 0;
     for file in stack.env_files() {
-        let text = read_text(&stack.directory().join(&file), Pipes::Read, MAX_ENV_FILE_BYTES)?;
+        let text = read_text(&file, Pipes::Read, MAX_ENV_FILE_BYTES)?;
         size_bytes += text.as_ref().map_or(0, String::len);
         if size_bytes > MAX_ENV_FILES_BYTES {
             return Err(Failure::usage(

@@ -1,7 +1,6 @@
 //! Checks the services of compose files.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use super::effective::{EnvTexts, environment};
 use super::env_file::EnvFileError;
@@ -57,7 +56,7 @@ impl Stack {
                 name,
                 service,
                 member: None,
-                environment: environment(service, texts, self.directory(), variables, &self.budget)?,
+                environment: environment(service, texts, variables, &self.budget)?,
             };
             subject.member = find_member(&subject, &names, context, &mut report);
             if let Some((index, platforms)) = &subject.member {
@@ -218,8 +217,7 @@ fn platforms_of<'a>(
 
 fn missing_env_files(subject: &Subject<'_>, context: Context<'_>, report: &mut StackReport) {
     for file in &subject.environment.missing_files {
-        let path = context.stack.directory().join(Path::new(&file.path.text));
-        let message = format!("env file {} does not exist", escape_path(&path));
+        let message = format!("env file {} does not exist", escape_path(&file.file));
         let help = "create it, or allow it to be missing with `required: false`";
         let place = context.in_compose(&file.path.place);
         report
@@ -231,7 +229,7 @@ fn missing_env_files(subject: &Subject<'_>, context: Context<'_>, report: &mut S
 /// Reports dependencies that no file defines.
 fn dependencies(subject: &Subject<'_>, context: Context<'_>, report: &mut StackReport) {
     let services = &context.stack.services;
-    if context.stack.has_include {
+    if context.stack.is_partial {
         return;
     }
     for (name, dependency) in &subject.service.dependencies {

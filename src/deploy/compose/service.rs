@@ -1,6 +1,7 @@
 //! A service, as it is merged from all files.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::place::Place;
 
@@ -20,6 +21,8 @@ pub(super) struct Text {
 pub(super) struct ServiceVariable {
     /// Its value; `None` if it is taken from the shell.
     pub value: Option<Text>,
+    /// What an env file of the include says, if the shell does not set it.
+    pub of_include: Option<String>,
     /// The place of the value, or of the name.
     pub place: Place,
 }
@@ -29,6 +32,8 @@ pub(super) struct ServiceVariable {
 pub(super) struct ServiceEnvFile {
     /// The path, as written.
     pub path: Text,
+    /// The path with the directory that it is relative to.
+    pub file: PathBuf,
     /// Whether Compose fails if it does not exist.
     pub is_required: bool,
     /// `format: raw`.
@@ -119,6 +124,48 @@ pub(super) struct Service {
     pub open_questions: Vec<&'static str>,
 }
 
+impl Layer {
+    /// Returns what adds all of a service to one of another file.
+    pub fn of(service: &Service) -> Self {
+        let variables = service.environment.iter();
+        Self {
+            image: service.image.clone().map(Change::Merge),
+            platform: service.platform.clone().map(Change::Merge),
+            build: service.is_built.then_some(Change::Merge(())),
+            environment: Some(Change::Merge(
+                variables
+                    .map(|(name, variable)| (name.clone(), Some(variable.clone())))
+                    .collect(),
+            )),
+            env_files: Some(Change::Merge(service.env_files.clone())),
+            dependencies: Some(Change::Merge(service.dependencies.clone())),
+            health_check: Some(Change::Merge(service.health_check)),
+            open_questions: service.open_questions.clone(),
+        }
+    }
+
+    /// Returns about how many bytes it takes.
+    pub fn size(&self) -> usize {
+        fn new<T>(change: &Option<Change<T>>) -> Option<&T> {
+            match change.as_ref()? {
+                Change::Merge(new) => Some(new),
+                Change::Replace(new) => new.as_ref(),
+            }
+        }
+        let text = |text: &Text| text.text.len() + size_of::<Text>();
+        let variable = |(name, variable): (&String, &VariableChange)| {
+            let value = variable.as_ref().and_then(|variable| variable.value.as_ref());
+            name.len() + size_of::<ServiceVariable>() + value.map_or(0, text)
+        };
+        let environment = new(&self.environment).into_iter().flatten().map(variable);
+        let file = |file: &ServiceEnvFile| text(&file.path) + file.file.as_os_str().len();
+        let env_files = new(&self.env_files).into_iter().flatten().map(file);
+        let dependency = |(name, _): (&String, &Dependency)| name.len() + size_of::<Dependency>();
+        let dependencies = new(&self.dependencies).into_iter().flatten().map(dependency);
+        environment.chain(env_files).chain(dependencies).sum()
+    }
+}
+
 impl Service {
     /// Creates a service without any attribute.
     pub fn new(place: Place) -> Self {
@@ -156,11 +203,7 @@ impl Service {
         if let Some(change) = &layer.env_files {
             for file in changed(change, || self.env_files.clear()).into_iter().flatten() {
                 // A path that is named again keeps its position.
-                match self
-                    .env_files
-                    .iter_mut()
-                    .find(|known| known.path.text == file.path.text)
-                {
+                match self.env_files.iter_mut().find(|known| known.file == file.file) {
                     Some(known) => *known = file.clone(),
                     None => self.env_files.push(file.clone()),
                 }

@@ -32,7 +32,7 @@ pub(super) fn check(
             });
         }
     }
-    for (path, line, name) in &context.variables.unset {
+    for (path, line, name) in context.variables.unset.iter().chain(&context.stack.env_unset) {
         let place = FindingPlace::in_env_file(path, *line);
         findings.push(unset(None, name, &[], place, context));
     }

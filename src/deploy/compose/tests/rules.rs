@@ -283,10 +283,10 @@ fn dependencies_must_exist() {
         Input::new(&text("{ apy: { condition: service_started, required: false } }")).findings(),
         [""; 0]
     );
-    let included = Input::new(&format!("include: [other.yaml]\n{}", text("[apy]"))).findings();
+    let included = Input::new(&format!("include: [oci://a.b/c]\n{}", text("[apy]"))).findings();
     assert_eq!(included.len(), 1);
     assert!(
-        included[0].starts_with("warning[not-evaluated] ws/compose.yaml:1:10 -: "),
+        included[0].starts_with("warning[not-evaluated] ws/compose.yaml:1:11 -: "),
         "{included:?}"
     );
 }
