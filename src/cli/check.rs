@@ -14,10 +14,11 @@ use super::changed::Unchanged;
 use super::failure::{Done, Failure};
 use super::image_names::{NamedImage, parse_image};
 use super::members::{Subject, empty_shard};
+use super::planning::Planning;
 use super::platforms::{parse_platforms, skipped_json};
 use super::stdout::{print, print_json};
 use super::{compose, findings, local_names, progress, render};
-use crate::build::{BuildOptions, CheckedImages, Member, OutputRequest, check_build, check_image, plan_build};
+use crate::build::{CheckedImages, Member, OutputRequest, check_build, check_image, plan_build};
 use crate::check::{Code, Coverage, Finding, Verdict, check_variables, sarif};
 use crate::environment::Environment;
 use crate::events::{Event, Observer};
@@ -136,25 +137,18 @@ async fn check_spec(
         observer.event(Event::Note(empty_shard(arguments.shard.shard)));
         return Ok(Vec::new());
     }
-    let options = BuildOptions {
-        locked: arguments.pins.locked,
-        ..environment.build_options(arguments.jobs)?
-    };
-    let transports = environment.transports(&arguments.registry, &[], observer)?;
-    let _traffic = progress::TrafficAtEnd::of(&transports, observer);
-    let transports = if arguments.pins.offline {
-        transports.offline()
-    } else {
-        transports
-    };
+    let planning = Planning::of(arguments, environment, observer)?;
+    let Planning {
+        options, transports, ..
+    } = &planning;
     if let Some(unchanged) = unchanged {
-        let unchanged = unchanged.find(&images, &options, &transports, observer).await?;
+        let unchanged = unchanged.find(&images, options, transports, observer).await?;
         images = subject.outputs_without(&unchanged.ids, &request)?;
     }
     let members: Vec<Member<'_>> = images.iter().map(|image| image.member()).collect();
-    let planned = plan_build(&members, &options, &transports, observer).await?;
+    let planned = plan_build(&members, options, transports, observer).await?;
     let given = given_variables(&arguments.env_file)?;
-    let verdicts = check_build(planned, given.as_ref(), &options, observer).await?;
+    let verdicts = check_build(planned, given.as_ref(), options, observer).await?;
     let selected = images.into_iter().zip(verdicts).filter(|(image, _)| image.is_selected);
     Ok(selected
         .map(|(image, verdict)| (image.id.map(str::to_owned), verdict))

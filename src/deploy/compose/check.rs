@@ -13,6 +13,7 @@ use super::stack::Stack;
 use super::subject::{CheckedService, Context, StackMember, StackReport, Subject};
 use super::unset;
 use super::variables::Variables;
+use crate::deploy::listed::listed;
 use crate::model::code::{Code, Severity};
 use crate::model::{Platform, escape, escape_path, nearest};
 
@@ -155,7 +156,11 @@ fn malformed_image(subject: &Subject<'_>, image: &Text, context: Context<'_>) ->
         ),
         unset => (
             Code::UnsetInterpolation,
-            format!("set {} {}", unset.join(", "), context.variable_places()),
+            format!(
+                "set {} {}",
+                listed(unset.iter().map(String::as_str)),
+                context.variable_places()
+            ),
         ),
     };
     let message = format!("\"{}\" is not an image reference", escape(image.text.as_bytes()));

@@ -372,3 +372,23 @@ fn no_value_of_a_variable_is_shown() {
         assert!(!shown.contains("hunter2"), "{shown}");
     }
 }
+
+#[test]
+fn a_value_that_names_very_many_variables_makes_short_findings() {
+    let same = "$A".repeat(100_000);
+    let distinct: String = (0..900).map(|at| format!("$A{at}")).collect();
+    let long = format!("${}", "A".repeat(100_000));
+    let refused = format!("${{A:?{}}}", "x".repeat(100_000));
+    for value in [&same, &distinct, &long, &refused] {
+        for text in [
+            format!("    image: ghcr.io/ws/api:1.0\n    environment:\n      TOKEN: {value}\n"),
+            format!("    image: ghcr.io/ws/api:{value}\n"),
+        ] {
+            let (_, report) = Input::new(&format!("services:\n  api:\n{text}")).report();
+            for finding in &report.findings {
+                let (message, help) = (&finding.message, &finding.help);
+                assert!(message.len() < 1000 && help.len() < 1000, "{message:.300} {help:.300}");
+            }
+        }
+    }
+}
