@@ -36,12 +36,7 @@ pub fn plan(file: &Arc<TextFile>, images: &PinnedImages, options: PinOptions) ->
         return quadlet::plan(file, rules);
     }
     let documents = read(file)?;
-    let mut plan = Plan {
-        kind: None,
-        images: Vec::new(),
-        others: Vec::new(),
-        text: String::new(),
-    };
+    let mut plan = Plan::default();
     let mut problems = Vec::new();
     let mut splices = BTreeSet::new();
     let mut meanings = Vec::new();
