@@ -10,6 +10,8 @@ mod error;
 mod extends;
 mod file;
 mod finding;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod health;
 mod include;
 mod input;

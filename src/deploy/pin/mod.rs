@@ -6,6 +6,8 @@
 mod decide;
 mod edit;
 mod find;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod images;
 mod mount;
 mod name;

@@ -181,7 +181,13 @@ fn key(service: &str) -> String {
     if is_plain {
         service.to_owned()
     } else {
-        // Quotes, backslashes and control characters of JSON are those of YAML.
-        serde_json::Value::from(service).to_string()
+        // Quotes, backslashes and control characters of JSON are those of YAML, which forbids more characters.
+        let quoted = serde_json::Value::from(service).to_string();
+        let escaped = quoted.chars().map(|character| match u32::from(character) {
+            0x20..0x7f => character.to_string(),
+            code @ 0..0x1_0000 => format!("\\u{code:04x}"),
+            code => format!("\\U{code:08x}"),
+        });
+        escaped.collect()
     }
 }

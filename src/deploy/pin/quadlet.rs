@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::super::listed::shown;
 use super::super::problem::{FileError, Problem};
 use super::super::text_file::TextFile;
 use super::edit::{Splice, splice};
@@ -122,7 +123,7 @@ impl<'a> Planner<'a> {
         for (name, span) in mounted.names {
             let verdict = match self.rules.reference(&name, Syntax::Systemd) {
                 Ok(Verdict::Ours { .. }) if !mounted.is_plain => Err(Refusal::new(
-                    format!("cannot pin {name}: the value is continued, or has quotes"),
+                    format!("cannot pin {}: the value is continued, or has quotes", shown(&name)),
                     "write it on one line, without quotes and backslashes",
                 )),
                 verdict => verdict,
