@@ -238,7 +238,8 @@ fn dependencies(subject: &Subject<'_>, context: Context<'_>, report: &mut StackR
         return;
     }
     for (name, dependency) in &subject.service.dependencies {
-        if services.contains_key(name) || dependency.is_required == Some(false) {
+        // `required: false` is for services whose profile is not active, and not for those that do not exist.
+        if services.contains_key(name) {
             continue;
         }
         let message = format!(

@@ -205,6 +205,7 @@ impl Reader<'_> {
             platform: value("platform").and_then(|node| self.change(node, Self::text)),
             build: value("build").and_then(|node| self.change(node, |_, _| Some(()))),
             environment: value("environment").and_then(|node| self.change(node, Self::environment)),
+            has_variable_list: value("environment").is_some_and(|node| node.as_sequence().is_some()),
             env_files: value("env_file").and_then(|node| self.change(node, Self::env_files)),
             dependencies: value("depends_on").and_then(|node| self.change(node, Self::dependencies)),
             health_check: value("healthcheck").and_then(|node| self.change(node, Self::health_check)),
@@ -412,15 +413,10 @@ impl Reader<'_> {
                     Some(condition) => Some(self.text(condition)?.text == "service_healthy"),
                     None => None,
                 };
-                let is_required = match value.get("required") {
-                    Some(required) => Some(!self.is_false(required)?),
-                    None => None,
-                };
                 let node = condition.filter(|_| must_be_healthy == Some(true)).unwrap_or(key);
                 let dependency = Dependency {
                     place: Place::of(file, node.resolved()),
                     must_be_healthy,
-                    is_required,
                 };
                 dependencies.insert(name.to_owned(), dependency);
             }
@@ -439,7 +435,6 @@ impl Reader<'_> {
             let dependency = Dependency {
                 place,
                 must_be_healthy: Some(false),
-                is_required: Some(true),
             };
             dependencies.insert(text, dependency);
         }

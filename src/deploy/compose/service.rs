@@ -47,8 +47,6 @@ pub(super) struct Dependency {
     pub place: Place,
     /// Whether `condition` is `service_healthy`; `None` if it is not given.
     pub must_be_healthy: Option<bool>,
-    /// `required`: whether Compose fails if it is not defined; `None` if it is not given.
-    pub is_required: Option<bool>,
 }
 
 /// `test` of a health check.
@@ -101,6 +99,8 @@ pub(super) struct Layer {
     pub build: Option<Change<()>>,
     /// `None` removes a variable.
     pub environment: Option<Change<BTreeMap<String, VariableChange>>>,
+    /// Whether `environment` is a list.
+    pub has_variable_list: bool,
     pub env_files: Option<Change<Vec<ServiceEnvFile>>>,
     pub dependencies: Option<Change<BTreeMap<String, Dependency>>>,
     pub health_check: Option<Change<HealthCheck>>,
@@ -117,6 +117,9 @@ pub(super) struct Service {
     pub platform: Option<Text>,
     pub is_built: bool,
     pub environment: BTreeMap<String, ServiceVariable>,
+    /// Whether `environment` is a list, as it is written or because several were merged. Only then Compose looks for
+    /// names without a value in the env files of an include.
+    pub has_variable_list: bool,
     pub env_files: Vec<ServiceEnvFile>,
     pub dependencies: BTreeMap<String, Dependency>,
     pub health_check: HealthCheck,
@@ -127,16 +130,21 @@ pub(super) struct Service {
 impl Layer {
     /// Returns what adds all of a service to one of another file.
     pub fn of(service: &Service) -> Self {
-        let variables = service.environment.iter();
+        let variable = |(name, variable): (&String, &ServiceVariable)| {
+            let of_include = variable.of_include.clone().filter(|_| service.has_variable_list);
+            let variable = ServiceVariable {
+                of_include,
+                ..variable.clone()
+            };
+            (name.clone(), Some(variable))
+        };
+        let variables = service.environment.iter().map(variable);
         Self {
             image: service.image.clone().map(Change::Merge),
             platform: service.platform.clone().map(Change::Merge),
             build: service.is_built.then_some(Change::Merge(())),
-            environment: Some(Change::Merge(
-                variables
-                    .map(|(name, variable)| (name.clone(), Some(variable.clone())))
-                    .collect(),
-            )),
+            environment: Some(Change::Merge(variables.collect())),
+            has_variable_list: service.has_variable_list,
             env_files: Some(Change::Merge(service.env_files.clone())),
             dependencies: Some(Change::Merge(service.dependencies.clone())),
             health_check: Some(Change::Merge(service.health_check)),
@@ -175,6 +183,7 @@ impl Service {
             platform: None,
             is_built: false,
             environment: BTreeMap::new(),
+            has_variable_list: false,
             env_files: Vec::new(),
             dependencies: BTreeMap::new(),
             health_check: HealthCheck::default(),
@@ -193,6 +202,8 @@ impl Service {
             None => {}
         }
         if let Some(change) = &layer.environment {
+            let is_merged = matches!(change, Change::Merge(_)) && !self.environment.is_empty();
+            self.has_variable_list = is_merged || layer.has_variable_list;
             for (name, variable) in changed(change, || self.environment.clear()).into_iter().flatten() {
                 match variable {
                     Some(variable) => self.environment.insert(name.clone(), variable.clone()),
@@ -217,7 +228,6 @@ impl Service {
                     known.place = new.place.clone();
                 }
                 known.must_be_healthy = new.must_be_healthy.or(known.must_be_healthy);
-                known.is_required = new.is_required.or(known.is_required);
             }
         }
         if let Some(change) = &layer.health_check {

@@ -73,7 +73,10 @@ fn dependencies_are_merged_by_what_they_say() {
         codes.collect::<Vec<_>>()
     };
     assert_eq!(found("[]"), ["no-health-check", "dependency-missing"]);
-    assert_eq!(found("{ no: { required: false } }"), ["no-health-check"]);
+    assert_eq!(
+        found("{ no: { required: false } }"),
+        ["no-health-check", "dependency-missing"]
+    );
     assert_eq!(
         found("{ api: { required: true } }"),
         ["no-health-check", "dependency-missing"]

@@ -110,6 +110,17 @@ fn variables_of_an_include_are_those_of_all_and_then_of_its_own_file() {
     assert_eq!(state(named("TOKEN=x")), 0);
     assert_eq!(state(named("")), 1);
     assert_eq!(state(named("TOKEN=x").shell("TOKEN", "")), 1);
+    // Compose looks only at names in a list, and in what it merges to one.
+    let mapped = |lines: &str| {
+        let text = api("environment: { TOKEN: }");
+        let main = Input::new("include: [db/compose.yaml]\n").other("ws/db/.env", "TOKEN=x");
+        main.other(
+            "ws/db/compose.yaml",
+            &format!("{text}{lines}  base:\n    environment: {{ A: b }}\n"),
+        )
+    };
+    assert_eq!(state(mapped("")), 1);
+    assert_eq!(state(mapped("    extends: base\n")), 0);
     // Nothing of it reaches the including file.
     let other = Input::new(&format!("include: [db/compose.yaml]\n{text}"))
         .other("ws/db/compose.yaml", "services: { x: { image: redis } }")

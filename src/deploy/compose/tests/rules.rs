@@ -281,7 +281,7 @@ fn dependencies_must_exist() {
     );
     assert_eq!(
         Input::new(&text("{ apy: { condition: service_started, required: false } }")).findings(),
-        [""; 0]
+        [missing(19)]
     );
     let included = Input::new(&format!("include: [oci://a.b/c]\n{}", text("[apy]"))).findings();
     assert_eq!(included.len(), 1);
