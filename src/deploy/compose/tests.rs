@@ -3,6 +3,7 @@
 mod arbitrary;
 mod files;
 mod included;
+mod recorded;
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
