@@ -83,6 +83,11 @@ const CONFINED_CRATES: &[(&str, &[&str], &str)] = &[
         "ask registry, which holds the only TLS",
     ),
     (
+        "granit_parser",
+        &["deploy"],
+        "read YAML through deploy, which bounds it",
+    ),
+    (
         "rustls_native_certs",
         &["environment"],
         "take the roots as a value, which environment hands in",

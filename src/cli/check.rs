@@ -14,11 +14,12 @@ use super::changed::Unchanged;
 use super::failure::{Done, Failure};
 use super::image_names::{NamedImage, parse_image};
 use super::members::{Subject, empty_shard};
+use super::planning::Planning;
 use super::platforms::{parse_platforms, skipped_json};
 use super::stdout::{print, print_json};
 use super::{compose, findings, local_names, progress, render};
 use crate::build::{
-    BuildError, BuildOptions, CheckedImages, Member, OutputRequest, Unbuilt, as_one, check_each, check_image,
+    BuildError, CheckedImages, Member, OutputRequest, Unbuilt, as_one, check_each, check_image,
     plan_build,
 };
 use crate::check::{Code, Coverage, Finding, Verdict, check_variables, sarif};
@@ -163,25 +164,18 @@ async fn check_spec(
             errors: Vec::new(),
         });
     }
-    let options = BuildOptions {
-        locked: arguments.pins.locked,
-        ..environment.build_options(arguments.jobs)?
-    };
-    let transports = environment.transports(&arguments.registry, &[], observer)?;
-    let _traffic = progress::TrafficAtEnd::of(&transports, observer);
-    let transports = if arguments.pins.offline {
-        transports.offline()
-    } else {
-        transports
-    };
+    let planning = Planning::of(arguments, environment, observer)?;
+    let Planning {
+        options, transports, ..
+    } = &planning;
     if let Some(unchanged) = unchanged {
-        let unchanged = unchanged.find(&images, &options, &transports, observer).await?;
+        let unchanged = unchanged.find(&images, options, transports, observer).await?;
         images = subject.outputs_without(&unchanged.ids, &request)?;
     }
     let members: Vec<Member<'_>> = images.iter().map(|image| image.member()).collect();
-    let planned = plan_build(&members, &options, &transports, observer).await?;
+    let planned = plan_build(&members, options, transports, observer).await?;
     let given = given_variables(&arguments.env_file)?;
-    let results = check_each(&members, planned, given.as_ref(), &options, observer).await?;
+    let results = check_each(&members, planned, given.as_ref(), options, observer).await?;
     let mut verdicts = Vec::new();
     let mut errors = Vec::new();
     for (image, result) in images.iter().zip(results) {

@@ -11,14 +11,16 @@ use super::arguments::CheckArguments;
 use super::failure::{Done, Failure};
 use super::member_outputs::MemberOutputs;
 use super::members::Subject;
+use super::planning::Planning;
 use super::stdout::{print, print_json};
-use super::{findings, progress, render};
-use crate::build::{BuildOptions, Member, OutputRequest, PlannedConfig, plan_configs};
+use super::{findings, render};
+use crate::build::{Member, OutputRequest, PlannedConfig, plan_configs};
 use crate::check::{Severity, required_variables};
 use crate::deploy::compose::{
-    CheckedService, EnvTexts, MAX_COMPOSE_BYTES, MAX_ENV_FILE_BYTES, MemberName, MemberPlatform, ServiceFinding, Stack,
-    StackMember, StackReport, Variables,
+    CheckedService, EnvTexts, FileRole, MAX_COMPOSE_BYTES, MAX_ENV_FILE_BYTES, MemberName, MemberPlatform,
+    ServiceFinding, Stack, StackMember, StackReport, Variables,
 };
+use crate::deploy::listed::listed;
 use crate::environment::Environment;
 use crate::events::Observer;
 use crate::model::{Pipes, Platform, escape, escape_path, is_irregular, read_input};
@@ -45,7 +47,7 @@ pub async fn run(
 ) -> Done {
     let files = &arguments.compose.compose;
     let variables = variables(files, &arguments.env_file, environment)?;
-    let stack = Stack::read(compose_texts(files)?, &variables)?;
+    let stack = Stack::read(compose_texts(files)?, &variables, &read_named)?;
     let selected = stack.select(&arguments.compose.service).map_err(|error| {
         let help = match &error.nearest {
             Some(near) => format!("did you mean {}?", escape(near.as_bytes())),
@@ -127,12 +129,28 @@ fn compose_texts(files: &[PathBuf]) -> Result<Vec<(PathBuf, String)>, Failure> {
     files.iter().map(text).collect()
 }
 
+/// Reads a file that a compose file names.
+fn read_named(path: &Path, role: FileRole) -> Result<Option<String>, String> {
+    let read = match role {
+        FileRole::Compose => read_input(path, Pipes::Refused, MAX_COMPOSE_BYTES),
+        FileRole::EnvFile => read_input(path, Pipes::Read, MAX_ENV_FILE_BYTES),
+    };
+    match read {
+        Ok(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => Ok(Some(text)),
+            Err(_) => Err("it is not UTF-8".to_owned()),
+        },
+        Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(cause.to_string()),
+    }
+}
+
 /// Reads the env files of services.
 fn env_texts(stack: &Stack) -> Result<EnvTexts, Failure> {
     let mut texts = EnvTexts::new();
     let mut size_bytes = 0;
     for file in stack.env_files() {
-        let text = read_text(&stack.directory().join(&file), Pipes::Read, MAX_ENV_FILE_BYTES)?;
+        let text = read_text(&file, Pipes::Read, MAX_ENV_FILE_BYTES)?;
         size_bytes += text.as_ref().map_or(0, String::len);
         if size_bytes > MAX_ENV_FILES_BYTES {
             return Err(Failure::usage(
@@ -167,10 +185,9 @@ fn member_names(path: &Path, loaded: &[MemberOutputs<'_>]) -> Result<Vec<MemberN
 /// Returns the failure of a check without anything to check.
 fn nothing_to_check(path: &Path, stack: &Stack) -> Failure {
     let images: BTreeSet<&str> = stack.images().filter_map(|(_, image)| image).collect();
-    let images: Vec<String> = images.into_iter().map(|image| escape(image.as_bytes())).collect();
     let found = match images.len() {
         0 => "no service has an image".to_owned(),
-        _ => format!("the services run {}", images.join(", ")),
+        _ => format!("the services run {}", listed(images)),
     };
     Failure::usage(
         &format!("no service runs an image of {}: {found}", escape_path(path)),
@@ -186,20 +203,10 @@ async fn configs(
     environment: &Environment,
     observer: &Arc<dyn Observer>,
 ) -> Result<Vec<Vec<PlannedConfig>>, Failure> {
-    let options = BuildOptions {
-        locked: arguments.pins.locked,
-        ..environment.build_options(arguments.jobs)?
-    };
-    let transports = environment.transports(&arguments.registry, &[], observer)?;
-    let _traffic = progress::TrafficAtEnd::of(&transports, observer);
-    let transports = if arguments.pins.offline {
-        transports.offline()
-    } else {
-        transports
-    };
+    let planning = Planning::of(arguments, environment, observer)?;
     let needed = with_bases(loaded, used);
     let members: Vec<Member<'_>> = needed.iter().map(|index| loaded[*index].member()).collect();
-    let planned = plan_configs(&members, &options, &transports, observer).await?;
+    let planned = plan_configs(&members, &planning.options, &planning.transports, observer).await?;
     let mut configs = vec![Vec::new(); loaded.len()];
     for (index, planned) in needed.into_iter().zip(planned) {
         configs[index] = planned;

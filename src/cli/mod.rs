@@ -38,6 +38,7 @@ mod pin;
 mod pin_inputs;
 mod pin_override;
 mod pin_text;
+mod planning;
 mod platforms;
 mod progress;
 mod render;

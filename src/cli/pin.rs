@@ -86,6 +86,7 @@ fn report<'a>(file: &'a TextFile, plan: &'a Plan) -> FileReport<'a> {
         kind: plan.kind,
         images: &plan.images,
         others: &plan.others,
+        manifests: &plan.manifests,
     }
 }
 

@@ -1,5 +1,6 @@
 //! `ocitect pin --override`: the pinned images of compose files in a file of their own.
 
+use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,9 +10,11 @@ use super::failure::{Done, Failure};
 use super::pin_text::{FileReport, all, check_named, print_reports, to_json, warn_untagged};
 use super::progress;
 use super::stdout::{print_file, print_json};
-use crate::deploy::pin::{FileKind, OverridePart, PinOptions, PinnedImages, override_file, override_part};
+use crate::deploy::pin::{
+    FileKind, MAX_MARK_BYTES, OverridePart, PinOptions, PinnedImages, is_override_file, override_file, override_part,
+};
 use crate::deploy::text_file::TextFile;
-use crate::model::{Pipes, escape, escape_path, read_input};
+use crate::model::{InputFile, Pipes, escape, escape_path, is_irregular, read_input};
 
 /// Writes the override file for compose files that are used together, or checks that it is up to date.
 pub fn run(
@@ -53,9 +56,32 @@ pub fn run(
         return check(path, is_written, &reports, arguments);
     }
     if !is_written {
+        if let Some(path) = destination.path() {
+            refuse_other_file(path)?;
+        }
         destination.write(text.as_bytes())?;
     }
     print_reports(&reports, Some(path), arguments, output)
+}
+
+/// Fails for a file with content that was not written as an override file: it is lost otherwise.
+fn refuse_other_file(path: &Path) -> Done {
+    let beginning = InputFile::open(path, Pipes::Refused).and_then(|file| {
+        let mut beginning = Vec::new();
+        file.take(MAX_MARK_BYTES).read_to_end(&mut beginning)?;
+        Ok(beginning)
+    });
+    let shown = escape_path(path);
+    match beginning {
+        Ok(beginning) if is_override_file(&beginning) => Ok(()),
+        Ok(_) => Err(Failure::usage(
+            &format!("{shown} was not written by `ocitect pin --override`, and is not replaced"),
+            "give --override another file, or remove this one",
+        )),
+        // A device or a pipe has nothing to lose.
+        Err(error) if error.kind() == ErrorKind::NotFound || is_irregular(&error) => Ok(()),
+        Err(error) => Err(Failure::here(&format!("cannot read {shown}")).caused_by(&error)),
+    }
 }
 
 fn report<'a>(file: &'a TextFile, part: &'a OverridePart) -> FileReport<'a> {
@@ -64,6 +90,7 @@ fn report<'a>(file: &'a TextFile, part: &'a OverridePart) -> FileReport<'a> {
         kind: Some(FileKind::Compose),
         images: &part.images,
         others: &part.others,
+        manifests: &[],
     }
 }
 

@@ -9,7 +9,8 @@ use super::arguments::{OutputArguments, PinFilesArguments};
 use super::failure::{Done, Failure};
 use super::stdout::{print, print_json};
 use super::{pin_inputs, progress};
-use crate::deploy::pin::{FileKind, ImageLine, OtherImage, PinnedImages};
+use crate::deploy::listed::listed;
+use crate::deploy::pin::{FileKind, ImageLine, Manifest, OtherImage, PinnedImages};
 use crate::deploy::text_file::TextFile;
 use crate::model::{escape, escape_path};
 
@@ -25,6 +26,7 @@ pub struct FileReport<'a> {
     pub kind: Option<FileKind>,
     pub images: &'a [ImageLine],
     pub others: &'a [OtherImage],
+    pub manifests: &'a [Manifest],
 }
 
 impl FileReport<'_> {
@@ -44,13 +46,24 @@ impl FileReport<'_> {
     }
 
     fn to_json(&self) -> Value {
-        json!({
+        let mut value = json!({
             "file": self.path.to_string_lossy(),
             "kind": self.kind.map(FileKind::as_str),
             "changed": self.changed().next().is_some(),
             "images": self.images.iter().map(image_json).collect::<Vec<_>>(),
             "others": self.others.iter().map(other_json).collect::<Vec<_>>(),
-        })
+        });
+        if !self.manifests.is_empty() {
+            let manifest = |manifest: &Manifest| json!({ "line": manifest.line, "file": manifest.path });
+            value["manifests"] = self.manifests.iter().map(manifest).collect();
+        }
+        value
+    }
+
+    /// Returns the manifests that the file names, for a message.
+    fn listed_manifests(&self) -> Option<String> {
+        let paths = self.manifests.iter().map(|manifest| manifest.path.as_str());
+        (!self.manifests.is_empty()).then(|| listed(paths))
     }
 
     /// Returns the images that the file names, for an error.
@@ -115,19 +128,39 @@ pub fn all<T, E: Into<Failure>>(
 /// one without any image is skipped.
 pub fn check_named(reports: &[FileReport<'_>], images: &PinnedImages, output: &OutputArguments) -> Done {
     let ours = pin_inputs::names(images);
+    let has_images = reports.iter().any(|report| !report.images.is_empty());
     let mut failures = Vec::new();
     for report in reports.iter().filter(|report| report.images.is_empty()) {
         let path = escape_path(report.path);
-        match report.listed_others() {
-            Some(others) => failures.push(Failure::usage(
+        if let Some(others) = report.listed_others() {
+            failures.push(Failure::usage(
                 &format!("{path} does not name {ours}"),
                 &format!("it names {others}"),
-            )),
-            None if reports.iter().all(|report| report.images.is_empty()) => failures.push(Failure::usage(
+            ));
+        } else if has_images {
+            if report.manifests.is_empty() {
+                progress::note(output.progress, &format!("skipped {path}: it names no image"));
+            }
+        } else if let Some(manifests) = report.listed_manifests() {
+            failures.push(Failure::usage(
+                &format!("{path} names no image"),
+                &format!("its images are in {manifests}: give that file"),
+            ));
+        } else {
+            failures.push(Failure::usage(
                 &format!("{path} names no image"),
                 "give a compose file, Kubernetes manifests, a kustomization, values of a Helm chart, or a quadlet",
-            )),
-            None => progress::note(output.progress, &format!("skipped {path}: it names no image")),
+            ));
+        }
+    }
+    for report in reports.iter().filter(|_| has_images) {
+        let is_given = |manifest: &Manifest| reports.iter().any(|other| other.path.ends_with(&manifest.path));
+        let open = report.manifests.iter().filter(|manifest| !is_given(manifest));
+        let open = listed(open.map(|manifest| manifest.path.as_str()));
+        if !open.is_empty() {
+            let path = escape_path(report.path);
+            let text = format!("the images of {path} are in {open}: pin that file, too");
+            progress::note(output.progress, &text);
         }
     }
     Failure::first_of(failures).map_or(Ok(()), Err)

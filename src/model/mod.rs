@@ -16,6 +16,7 @@ pub mod finding;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod glob_text;
+mod graph;
 mod image;
 mod index;
 mod input_file;
@@ -47,6 +48,7 @@ pub use document::{Document, DocumentError, FromJson, MAX_CONFIG_BYTES, MAX_MANI
 pub use facts_directory::facts_directory;
 pub use failure::{Diagnostic, ErrorKind, escape, escape_path, mask_unprintable};
 pub use glob_text::{is_glob, literal_braces, split_fixed};
+pub use graph::{order_by_needs, ring};
 pub use image::{Image, ImageConfig, ImageManifest};
 pub use index::{ImageIndex, MAX_INDEX_DEPTH, Root, UnsupportedEntry};
 pub use input_file::{

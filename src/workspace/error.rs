@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::model::{Diagnostic, ErrorKind, Platform, escape};
+use crate::model::{Diagnostic, ErrorKind, Platform, escape, ring};
 use crate::spec::SpecError;
 
 /// An error of a workspace.
@@ -151,11 +151,6 @@ pub enum WorkspaceError {
 
 fn show(path: &Path) -> String {
     escape(path.as_os_str().as_encoded_bytes())
-}
-
-fn ring(ids: &[String]) -> String {
-    let first = ids.first().map(String::as_str).unwrap_or_default();
-    format!("{} → {first}", ids.join(" → "))
 }
 
 fn list(platforms: &[Platform]) -> String {

@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::error::WorkspaceError;
-use super::graph::order;
 use super::id::{cell_id, id_of};
 use super::member_files::member_files;
 use super::selection::{Selection, dependents, matching};
-use crate::model::{Platform, nearest};
+use crate::model::{Platform, nearest, order_by_needs};
 use crate::spec::{DEFAULT_NAME, Inputs, Root, Spec, spec_path};
 
 /// Greatest number of directories above a spec that are searched for a root file.
@@ -130,7 +129,7 @@ impl Workspace {
         check_names(&members)?;
         check_bases(&members)?;
         check_sources(root, &members)?;
-        let ordered = order(&bases(&members)).map_err(|ids| WorkspaceError::Circle { ids })?;
+        let ordered = order_by_needs(&bases(&members)).map_err(|ids| WorkspaceError::Circle { ids })?;
         let members = ordered
             .into_iter()
             .filter_map(|id| members.remove_entry(&id))

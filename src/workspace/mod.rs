@@ -6,7 +6,6 @@
 mod affected;
 mod changed_paths;
 mod error;
-mod graph;
 mod id;
 mod load;
 mod member_files;

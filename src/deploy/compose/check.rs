@@ -1,7 +1,6 @@
 //! Checks the services of compose files.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use super::effective::{EnvTexts, environment};
 use super::env_file::EnvFileError;
@@ -14,6 +13,7 @@ use super::stack::Stack;
 use super::subject::{CheckedService, Context, StackMember, StackReport, Subject};
 use super::unset;
 use super::variables::Variables;
+use crate::deploy::listed::listed;
 use crate::model::code::{Code, Severity};
 use crate::model::{Platform, escape, escape_path, nearest};
 
@@ -57,7 +57,7 @@ impl Stack {
                 name,
                 service,
                 member: None,
-                environment: environment(service, texts, self.directory(), variables, &self.budget)?,
+                environment: environment(service, texts, variables, &self.budget)?,
             };
             subject.member = find_member(&subject, &names, context, &mut report);
             if let Some((index, platforms)) = &subject.member {
@@ -156,7 +156,11 @@ fn malformed_image(subject: &Subject<'_>, image: &Text, context: Context<'_>) ->
         ),
         unset => (
             Code::UnsetInterpolation,
-            format!("set {} {}", unset.join(", "), context.variable_places()),
+            format!(
+                "set {} {}",
+                listed(unset.iter().map(String::as_str)),
+                context.variable_places()
+            ),
         ),
     };
     let message = format!("\"{}\" is not an image reference", escape(image.text.as_bytes()));
@@ -218,8 +222,7 @@ fn platforms_of<'a>(
 
 fn missing_env_files(subject: &Subject<'_>, context: Context<'_>, report: &mut StackReport) {
     for file in &subject.environment.missing_files {
-        let path = context.stack.directory().join(Path::new(&file.path.text));
-        let message = format!("env file {} does not exist", escape_path(&path));
+        let message = format!("env file {} does not exist", escape_path(&file.file));
         let help = "create it, or allow it to be missing with `required: false`";
         let place = context.in_compose(&file.path.place);
         report
@@ -231,11 +234,12 @@ fn missing_env_files(subject: &Subject<'_>, context: Context<'_>, report: &mut S
 /// Reports dependencies that no file defines.
 fn dependencies(subject: &Subject<'_>, context: Context<'_>, report: &mut StackReport) {
     let services = &context.stack.services;
-    if context.stack.has_include {
+    if context.stack.is_partial {
         return;
     }
     for (name, dependency) in &subject.service.dependencies {
-        if services.contains_key(name) || dependency.is_required == Some(false) {
+        // `required: false` is for services whose profile is not active, and not for those that do not exist.
+        if services.contains_key(name) {
             continue;
         }
         let message = format!(

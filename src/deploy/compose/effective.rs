@@ -1,7 +1,7 @@
 //! The environment that Compose gives to a service: its env files in their order, and then `environment`.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::env_file::{EnvFileError, EnvFormat, read_env_file};
 use super::place::Place;
@@ -9,8 +9,8 @@ use super::service::{Service, ServiceEnvFile};
 use super::template::Budget;
 use super::variables::Variables;
 
-/// The texts of env files by their paths as written; `None` for a file that does not exist.
-pub type EnvTexts = BTreeMap<String, Option<String>>;
+/// The texts of env files by their paths; `None` for a file that does not exist.
+pub type EnvTexts = BTreeMap<PathBuf, Option<String>>;
 
 /// Where a variable is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,11 +46,10 @@ pub(super) struct Environment<'a> {
     pub taken_away: Vec<String>,
 }
 
-/// Returns the environment of a service. Paths are relative to `directory`.
+/// Returns the environment of a service.
 pub(super) fn environment<'a>(
     service: &'a Service,
     texts: &EnvTexts,
-    directory: &Path,
     variables: &Variables,
     budget: &Budget,
 ) -> Result<Environment<'a>, EnvFileError> {
@@ -68,8 +67,8 @@ pub(super) fn environment<'a>(
         variables.get(name).or_else(own)
     };
     for file in &service.env_files {
-        let path = directory.join(&file.path.text);
-        let Some(text) = texts.get(&file.path.text).and_then(Option::as_ref) else {
+        let path = &file.file;
+        let Some(text) = texts.get(path).and_then(Option::as_ref) else {
             if file.is_required {
                 environment.missing_files.push(file);
             }
@@ -81,7 +80,7 @@ pub(super) fn environment<'a>(
             EnvFormat::Compose
         };
         let of_earlier_files = |name: &str| environment.variables.get(name)?.value.as_deref();
-        let entries = read_env_file(&path, text, format, &known, &of_earlier_files, budget)?;
+        let entries = read_env_file(path, text, format, &known, &of_earlier_files, budget)?;
         for entry in entries {
             for name in &entry.unset {
                 environment.unset.push((path.clone(), entry.line, name.clone()));
@@ -107,7 +106,9 @@ pub(super) fn environment<'a>(
                 source: Source::Compose(variable.place.clone()),
             },
             None => Given {
-                value: variables.get(name).map(str::to_owned),
+                value: variables
+                    .get(name)
+                    .map_or_else(|| variable.of_include.clone(), |value| Some(value.to_owned())),
                 is_of_shell: true,
                 unset: Vec::new(),
                 source: Source::Compose(variable.place.clone()),

@@ -1,6 +1,7 @@
 //! Errors of compose files: what Compose refuses, and what is too large.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::env_file::EnvFileError;
 use super::place::Place;
@@ -75,13 +76,13 @@ impl Problem {
 /// The problems of compose files, and their texts.
 #[derive(Debug)]
 pub struct Problems {
-    sources: Vec<TextFile>,
+    sources: Vec<Arc<TextFile>>,
     problems: Vec<Problem>,
 }
 
 impl Problems {
     /// Returns the error for problems, in the order of the files and their texts.
-    pub(super) fn error(sources: Vec<TextFile>, mut problems: Vec<Problem>) -> ComposeError {
+    pub(super) fn error(sources: Vec<Arc<TextFile>>, mut problems: Vec<Problem>) -> ComposeError {
         problems.sort_by_key(|problem| (problem.place.file, problem.place.span.start));
         problems.dedup();
         ComposeError::Invalid(Box::new(Self { sources, problems }))

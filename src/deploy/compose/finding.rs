@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ use crate::model::code::{Code, Severity};
 use crate::model::{Platform, escape, escape_path};
 
 /// Something that is wrong with a service, or with the files as a whole. Every text is escaped and holds no value of a
-/// variable, except in names of images and paths of env files.
+/// variable, except in names of images and paths of files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceFinding {
     /// How bad it is; `deny` makes a warning an error.
@@ -47,7 +48,7 @@ pub struct FindingPlace {
 }
 
 impl FindingPlace {
-    pub(super) fn in_compose(place: &Place, sources: &[TextFile]) -> Self {
+    pub(super) fn in_compose(place: &Place, sources: &[Arc<TextFile>]) -> Self {
         let source = &sources[place.file];
         let start = place.span.start;
         Self {
@@ -107,7 +108,7 @@ impl ServiceFinding {
     }
 
     /// Returns it as text with its line and a caret, without a final newline.
-    pub(super) fn render(&self, sources: &[TextFile], color: bool) -> String {
+    pub(super) fn render(&self, sources: &[Arc<TextFile>], color: bool) -> String {
         let message = match &self.service {
             Some(service) => format!("service {}: {}", escape(service.as_bytes()), self.message),
             None => self.message.clone(),

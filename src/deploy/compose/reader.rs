@@ -1,24 +1,64 @@
 //! Reads the services of one compose file: what says which variables a container gets, and what it waits for.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use super::error::Problem;
+use super::file::{Extends, FileDocument, FileService};
+use super::input::{is_remote, joined};
 use super::place::Place;
 use super::service::{
     Change, Dependency, HealthCheck, HealthTest, Layer, ServiceEnvFile, ServiceVariable, Text, VariableChange,
 };
-use super::walk::{Interpolation, OVERRIDE, RESET, UnsetUse};
+use super::template::TemplateReason;
+use super::walk::{Interpolation, MAX_UNSET_USES, OVERRIDE, RESET, UnsetUse};
 use crate::deploy::yaml::{Document, Mapping, Node, ScalarKind, ScalarStyle};
 use crate::model::escape;
 
-/// What was found in all files beside the services.
+/// What was found in files beside the services.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub problems: Vec<Problem>,
     pub uses: Vec<UnsetUse>,
     pub not_evaluated: Vec<NotEvaluated>,
-    /// Whether services of other files are included.
-    pub has_include: bool,
+    /// Variables of the env files of includes that are not set: the file, the line and the name.
+    pub env_unset: Vec<(PathBuf, usize, String)>,
+}
+
+impl Found {
+    /// Adds what was found elsewhere.
+    pub fn append(&mut self, other: Self) {
+        let room = (MAX_UNSET_USES + 1).saturating_sub(self.uses.len());
+        self.problems.extend(other.problems);
+        self.uses.extend(other.uses.into_iter().take(room));
+        self.not_evaluated.extend(other.not_evaluated);
+        self.env_unset.extend(other.env_unset);
+    }
+
+    /// Adds what was found in a file with services that others extend, except for what matters only if a certain service
+    /// is extended. Returns the latter by the name of the service. No service of the stack has the name, so it is left out.
+    pub fn append_common(&mut self, other: Self) -> BTreeMap<String, Self> {
+        let mut of_services: BTreeMap<String, Self> = BTreeMap::new();
+        let mut common = Self {
+            problems: other.problems,
+            env_unset: other.env_unset,
+            ..Self::default()
+        };
+        for mut used in other.uses {
+            match used.service.take().filter(|_| used.refusal.is_none()) {
+                Some(service) => of_services.entry(service).or_default().uses.push(used),
+                None => common.uses.push(used),
+            }
+        }
+        for mut part in other.not_evaluated {
+            match part.service.take() {
+                Some(service) => of_services.entry(service).or_default().not_evaluated.push(part),
+                None => common.not_evaluated.push(part),
+            }
+        }
+        self.append(common);
+        of_services
+    }
 }
 
 /// A part of a file that may matter and is not evaluated.
@@ -30,35 +70,23 @@ pub(super) struct NotEvaluated {
     pub what: String,
 }
 
-/// A service of one file.
-#[derive(Debug)]
-pub(super) enum FileService {
-    /// It is merged with that of earlier files.
-    Merge {
-        place: Place,
-        layer: Box<Layer>,
-        /// The service of the same file that it extends, and the place of its name.
-        extends: Option<(String, Place)>,
-    },
-    /// It replaces that of earlier files, which is taken away first.
-    Override(Box<FileService>),
-    /// `!reset`: that of earlier files is removed.
-    Reset,
-}
-
 /// Reads the values of one file.
 pub(super) struct Reader<'a> {
     pub interpolation: Interpolation<'a>,
     pub found: &'a mut Found,
+    /// What paths in the file are relative to.
+    pub directory: &'a Path,
+    /// Whether the file is included by another one, so that its variables are not those of the stack.
+    pub is_included: bool,
     /// The service that is read.
     pub service: Option<String>,
 }
 
 /// The keys and values of a mapping by name, with those below its merge keys.
-type Entries<'a> = BTreeMap<&'a str, (Node<'a>, Node<'a>)>;
+pub(super) type Entries<'a> = BTreeMap<&'a str, (Node<'a>, Node<'a>)>;
 
 /// Returns the entries of a mapping. Its own take precedence over those below its merge keys.
-fn all_entries(mapping: Mapping<'_>) -> Entries<'_> {
+pub(super) fn all_entries(mapping: Mapping<'_>) -> Entries<'_> {
     let mut entries = Entries::new();
     add_entries(mapping, &mut entries);
     entries
@@ -80,7 +108,7 @@ fn add_entries<'a>(mapping: Mapping<'a>, entries: &mut Entries<'a>) {
 }
 
 impl Reader<'_> {
-    fn problem(&mut self, node: Node<'_>, message: impl Into<String>, help: &str) {
+    pub(super) fn problem(&mut self, node: Node<'_>, message: impl Into<String>, help: &str) {
         let problem = Problem::new(self.interpolation.file, node.span(), message);
         self.found.problems.push(problem.help(help));
     }
@@ -93,11 +121,11 @@ impl Reader<'_> {
         });
     }
 
-    /// Reads the services of a document.
-    pub fn document(&mut self, document: &Document) -> Option<BTreeMap<String, FileService>> {
+    /// Reads a document.
+    pub fn document(&mut self, document: &Document) -> FileDocument {
         let root = document.root();
         if root.scalar_kind() == Some(ScalarKind::Null) {
-            return None;
+            return FileDocument::default();
         }
         let Some(mapping) = root.as_mapping() else {
             self.problem(
@@ -105,14 +133,20 @@ impl Reader<'_> {
                 "expected a compose file, which is a mapping with `services`",
                 SHAPE_HELP,
             );
-            return None;
+            return FileDocument::default();
         };
         let entries = all_entries(mapping);
-        if let Some((_, include)) = entries.get("include") {
-            self.found.has_include = true;
-            self.not_evaluated(*include, "`include`: the services of other files are not checked");
-        }
-        let (_, services) = *entries.get("services")?;
+        let includes = match entries.get("include") {
+            Some((_, include)) if include.resolved().tag() != Some(RESET) => self.includes(*include),
+            _ => Vec::new(),
+        };
+        let services = entries
+            .get("services")
+            .and_then(|(_, services)| self.services(*services));
+        FileDocument { services, includes }
+    }
+
+    fn services(&mut self, services: Node<'_>) -> Option<BTreeMap<String, FileService>> {
         if services.scalar_kind() == Some(ScalarKind::Null) {
             return None;
         }
@@ -142,8 +176,11 @@ impl Reader<'_> {
         let entries = all_entries(mapping);
         let place = Place::of(self.interpolation.file, key);
         let mut layer = self.layer(&entries);
-        let extends = entries.get("extends");
-        let extends = extends.and_then(|(_, extends)| self.extends(*extends, &mut layer));
+        let extends = entries
+            .get("extends")
+            .map(|(_, extends)| *extends)
+            .filter(|extends| extends.resolved().tag() != Some(RESET))
+            .and_then(|extends| self.extends(extends, &mut layer));
         let service = FileService::Merge {
             place,
             layer: Box::new(layer),
@@ -168,6 +205,7 @@ impl Reader<'_> {
             platform: value("platform").and_then(|node| self.change(node, Self::text)),
             build: value("build").and_then(|node| self.change(node, |_, _| Some(()))),
             environment: value("environment").and_then(|node| self.change(node, Self::environment)),
+            has_variable_list: value("environment").is_some_and(|node| node.as_sequence().is_some()),
             env_files: value("env_file").and_then(|node| self.change(node, Self::env_files)),
             dependencies: value("depends_on").and_then(|node| self.change(node, Self::dependencies)),
             health_check: value("healthcheck").and_then(|node| self.change(node, Self::health_check)),
@@ -180,19 +218,14 @@ impl Reader<'_> {
         layer
     }
 
-    /// Reads the name of the service that is extended. One of another file is not read.
-    fn extends(&mut self, node: Node<'_>, layer: &mut Layer) -> Option<(String, Place)> {
+    /// Reads which service is extended.
+    fn extends(&mut self, node: Node<'_>, layer: &mut Layer) -> Option<Extends> {
         let file = node.get("file");
         let name = if node.as_scalar().is_some() {
             Some(node)
         } else {
             node.get("service")
         };
-        if let Some(file) = file.filter(|file| file.scalar_kind() != Some(ScalarKind::Null)) {
-            self.not_evaluated(file, "`extends` with `file`: the service of the other file is not read");
-            layer.open_questions.push("extends");
-            return None;
-        }
         let Some(name) = name else {
             self.problem(
                 node,
@@ -201,8 +234,24 @@ impl Reader<'_> {
             );
             return None;
         };
-        let text = self.text(name)?;
-        Some((text.text, text.place))
+        let name = self.text(name)?;
+        let file = match file.filter(|file| file.scalar_kind() != Some(ScalarKind::Null)) {
+            Some(file) => {
+                let path = self.text(file)?;
+                if is_remote(&path.text) {
+                    self.not_evaluated(file, "`extends` with a file that Compose fetches from elsewhere");
+                    layer.open_questions.push("extends");
+                    return None;
+                }
+                Some((joined(self.directory, &path.text), path.place))
+            }
+            None => None,
+        };
+        Some(Extends {
+            service: name.text,
+            place: name.place,
+            file,
+        })
     }
 
     /// Reads a value and what its tag does to that of earlier files.
@@ -221,7 +270,7 @@ impl Reader<'_> {
         read(self, node).map(Change::Merge)
     }
 
-    fn text(&mut self, node: Node<'_>) -> Option<Text> {
+    pub(super) fn text(&mut self, node: Node<'_>) -> Option<Text> {
         match self.interpolation.text(node) {
             Ok(Some(text)) => Some(text),
             Ok(None) => {
@@ -248,7 +297,8 @@ impl Reader<'_> {
                 let place = text
                     .as_ref()
                     .map_or_else(|| Place::of(self.interpolation.file, key), |text| text.place.clone());
-                variables.insert(name.to_owned(), Some(ServiceVariable { value: text, place }));
+                let variable = self.variable(name, text, place)?;
+                variables.insert(name.to_owned(), Some(variable));
             }
             return Some(variables);
         }
@@ -271,9 +321,36 @@ impl Reader<'_> {
                 unset,
                 place: place.clone(),
             });
-            variables.insert(name.to_owned(), Some(ServiceVariable { value, place }));
+            let variable = self.variable(name, value, place)?;
+            variables.insert(name.to_owned(), Some(variable));
         }
         Some(variables)
+    }
+
+    /// Returns a variable of `environment`. Without a value, it is that of the shell, or of an env file of the include.
+    fn variable(&mut self, name: &str, value: Option<Text>, place: Place) -> Option<ServiceVariable> {
+        let of_include = match &value {
+            None if self.is_included => self.interpolation.variables.get(name).map(str::to_owned),
+            _ => None,
+        };
+        if !self
+            .interpolation
+            .budget
+            .take(of_include.as_ref().map_or(0, String::len))
+        {
+            let reason = TemplateReason::TooMuch;
+            self.found.problems.push(Problem {
+                place,
+                message: reason.message(),
+                help: None,
+            });
+            return None;
+        }
+        Some(ServiceVariable {
+            value,
+            of_include,
+            place,
+        })
     }
 
     fn env_files(&mut self, node: Node<'_>) -> Option<Vec<ServiceEnvFile>> {
@@ -287,6 +364,7 @@ impl Reader<'_> {
     fn env_file(&mut self, node: Node<'_>) -> Option<ServiceEnvFile> {
         if node.as_scalar().is_some() {
             return self.text(node).map(|path| ServiceEnvFile {
+                file: self.directory.join(&path.text),
                 path,
                 is_required: true,
                 is_raw: false,
@@ -318,6 +396,7 @@ impl Reader<'_> {
             return None;
         }
         Some(ServiceEnvFile {
+            file: self.directory.join(&path.text),
             path,
             is_required,
             is_raw: format == "raw",
@@ -334,15 +413,10 @@ impl Reader<'_> {
                     Some(condition) => Some(self.text(condition)?.text == "service_healthy"),
                     None => None,
                 };
-                let is_required = match value.get("required") {
-                    Some(required) => Some(!self.is_false(required)?),
-                    None => None,
-                };
                 let node = condition.filter(|_| must_be_healthy == Some(true)).unwrap_or(key);
                 let dependency = Dependency {
                     place: Place::of(file, node.resolved()),
                     must_be_healthy,
-                    is_required,
                 };
                 dependencies.insert(name.to_owned(), dependency);
             }
@@ -361,7 +435,6 @@ impl Reader<'_> {
             let dependency = Dependency {
                 place,
                 must_be_healthy: Some(false),
-                is_required: Some(true),
             };
             dependencies.insert(text, dependency);
         }

@@ -7,6 +7,7 @@ use super::effective::{Given, Source};
 use super::finding::{FindingPlace, ServiceFinding};
 use super::members::MemberPlatform;
 use super::subject::{Context, Subject};
+use crate::deploy::listed::listed;
 use crate::model::code::Code;
 use crate::model::escape;
 
@@ -63,14 +64,17 @@ fn missing_value(
         (None, _) => "which is to come from the shell, and is not set there".to_owned(),
         (Some(_), true) => "which is set to an empty string in the shell or in an env file".to_owned(),
         (Some(_), false) if !given.unset.is_empty() => {
-            format!("which is set to an empty string: {} is not set", given.unset.join(", "))
+            format!(
+                "which is set to an empty string: {} is not set",
+                listed(given.unset.iter().map(String::as_str))
+            )
         }
         (Some(_), false) => "which is set to an empty string".to_owned(),
     };
     let names = if given.is_of_shell {
         shown.clone()
     } else {
-        given.unset.join(", ")
+        listed(given.unset.iter().map(String::as_str))
     };
     let help = if names.is_empty() {
         format!("give {shown} a value here")

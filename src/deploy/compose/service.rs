@@ -1,6 +1,7 @@
 //! A service, as it is merged from all files.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::place::Place;
 
@@ -20,6 +21,8 @@ pub(super) struct Text {
 pub(super) struct ServiceVariable {
     /// Its value; `None` if it is taken from the shell.
     pub value: Option<Text>,
+    /// What an env file of the include says, if the shell does not set it.
+    pub of_include: Option<String>,
     /// The place of the value, or of the name.
     pub place: Place,
 }
@@ -29,6 +32,8 @@ pub(super) struct ServiceVariable {
 pub(super) struct ServiceEnvFile {
     /// The path, as written.
     pub path: Text,
+    /// The path with the directory that it is relative to.
+    pub file: PathBuf,
     /// Whether Compose fails if it does not exist.
     pub is_required: bool,
     /// `format: raw`.
@@ -42,8 +47,6 @@ pub(super) struct Dependency {
     pub place: Place,
     /// Whether `condition` is `service_healthy`; `None` if it is not given.
     pub must_be_healthy: Option<bool>,
-    /// `required`: whether Compose fails if it is not defined; `None` if it is not given.
-    pub is_required: Option<bool>,
 }
 
 /// `test` of a health check.
@@ -96,6 +99,8 @@ pub(super) struct Layer {
     pub build: Option<Change<()>>,
     /// `None` removes a variable.
     pub environment: Option<Change<BTreeMap<String, VariableChange>>>,
+    /// Whether `environment` is a list.
+    pub has_variable_list: bool,
     pub env_files: Option<Change<Vec<ServiceEnvFile>>>,
     pub dependencies: Option<Change<BTreeMap<String, Dependency>>>,
     pub health_check: Option<Change<HealthCheck>>,
@@ -112,11 +117,61 @@ pub(super) struct Service {
     pub platform: Option<Text>,
     pub is_built: bool,
     pub environment: BTreeMap<String, ServiceVariable>,
+    /// Whether `environment` is a list, as it is written or because several were merged. Only then Compose looks for
+    /// names without a value in the env files of an include.
+    pub has_variable_list: bool,
     pub env_files: Vec<ServiceEnvFile>,
     pub dependencies: BTreeMap<String, Dependency>,
     pub health_check: HealthCheck,
     /// What may set variables and is not evaluated.
     pub open_questions: Vec<&'static str>,
+}
+
+impl Layer {
+    /// Returns what adds all of a service to one of another file.
+    pub fn of(service: &Service) -> Self {
+        let variable = |(name, variable): (&String, &ServiceVariable)| {
+            let of_include = variable.of_include.clone().filter(|_| service.has_variable_list);
+            let variable = ServiceVariable {
+                of_include,
+                ..variable.clone()
+            };
+            (name.clone(), Some(variable))
+        };
+        let variables = service.environment.iter().map(variable);
+        Self {
+            image: service.image.clone().map(Change::Merge),
+            platform: service.platform.clone().map(Change::Merge),
+            build: service.is_built.then_some(Change::Merge(())),
+            environment: Some(Change::Merge(variables.collect())),
+            has_variable_list: service.has_variable_list,
+            env_files: Some(Change::Merge(service.env_files.clone())),
+            dependencies: Some(Change::Merge(service.dependencies.clone())),
+            health_check: Some(Change::Merge(service.health_check)),
+            open_questions: service.open_questions.clone(),
+        }
+    }
+
+    /// Returns about how many bytes it takes.
+    pub fn size(&self) -> usize {
+        fn new<T>(change: &Option<Change<T>>) -> Option<&T> {
+            match change.as_ref()? {
+                Change::Merge(new) => Some(new),
+                Change::Replace(new) => new.as_ref(),
+            }
+        }
+        let text = |text: &Text| text.text.len() + size_of::<Text>();
+        let variable = |(name, variable): (&String, &VariableChange)| {
+            let value = variable.as_ref().and_then(|variable| variable.value.as_ref());
+            name.len() + size_of::<ServiceVariable>() + value.map_or(0, text)
+        };
+        let environment = new(&self.environment).into_iter().flatten().map(variable);
+        let file = |file: &ServiceEnvFile| text(&file.path) + file.file.as_os_str().len();
+        let env_files = new(&self.env_files).into_iter().flatten().map(file);
+        let dependency = |(name, _): (&String, &Dependency)| name.len() + size_of::<Dependency>();
+        let dependencies = new(&self.dependencies).into_iter().flatten().map(dependency);
+        environment.chain(env_files).chain(dependencies).sum()
+    }
 }
 
 impl Service {
@@ -128,6 +183,7 @@ impl Service {
             platform: None,
             is_built: false,
             environment: BTreeMap::new(),
+            has_variable_list: false,
             env_files: Vec::new(),
             dependencies: BTreeMap::new(),
             health_check: HealthCheck::default(),
@@ -146,6 +202,8 @@ impl Service {
             None => {}
         }
         if let Some(change) = &layer.environment {
+            let is_merged = matches!(change, Change::Merge(_)) && !self.environment.is_empty();
+            self.has_variable_list = is_merged || layer.has_variable_list;
             for (name, variable) in changed(change, || self.environment.clear()).into_iter().flatten() {
                 match variable {
                     Some(variable) => self.environment.insert(name.clone(), variable.clone()),
@@ -156,11 +214,7 @@ impl Service {
         if let Some(change) = &layer.env_files {
             for file in changed(change, || self.env_files.clear()).into_iter().flatten() {
                 // A path that is named again keeps its position.
-                match self
-                    .env_files
-                    .iter_mut()
-                    .find(|known| known.path.text == file.path.text)
-                {
+                match self.env_files.iter_mut().find(|known| known.file == file.file) {
                     Some(known) => *known = file.clone(),
                     None => self.env_files.push(file.clone()),
                 }
@@ -174,7 +228,6 @@ impl Service {
                     known.place = new.place.clone();
                 }
                 known.must_be_healthy = new.must_be_healthy.or(known.must_be_healthy);
-                known.is_required = new.is_required.or(known.is_required);
             }
         }
         if let Some(change) = &layer.health_check {

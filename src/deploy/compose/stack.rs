@@ -2,106 +2,99 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::error::{ComposeError, Problem, Problems};
-use super::place::Place;
-use super::reader::{FileService, Found, NotEvaluated, Reader};
-use super::service::{Layer, Service};
+use super::input::ReadFile;
+use super::loader::{Loader, Project};
+use super::reader::NotEvaluated;
+use super::service::Service;
 use super::template::Budget;
 use super::variables::Variables;
-use super::walk::{Interpolation, UnsetUse};
+use super::walk::{MAX_UNSET_USES, UnsetUse};
 use crate::deploy::text_file::TextFile;
-use crate::deploy::yaml;
-use crate::model::{escape, nearest};
-
-/// Greatest size of a compose file, in bytes. It is written by hand; the limit keeps a wrong file out of memory.
-pub const MAX_COMPOSE_BYTES: u64 = 1024 * 1024;
+use crate::model::{escape, nearest, order_by_needs, ring};
 
 /// Greatest number of services, and of all their dependencies. The largest known stacks have some hundred services; the
 /// limits bound the number of findings, since aliases repeat a list in a few bytes.
 const MAX_SERVICES: usize = 1000;
 const MAX_DEPENDENCIES: usize = 10_000;
 
-/// Greatest number of services that extend each other. The limit bounds the time to merge them; people use two or three.
-const MAX_EXTENDS: usize = 32;
-
 /// The services of compose files.
 #[derive(Debug)]
 pub struct Stack {
-    pub(super) sources: Vec<TextFile>,
+    pub(super) sources: Vec<Arc<TextFile>>,
     pub(super) services: BTreeMap<String, Service>,
     /// Variables that are used and not set, in the order of the files.
     pub(super) uses: Vec<UnsetUse>,
     pub(super) not_evaluated: Vec<NotEvaluated>,
-    /// Whether services of other files are included, which are not read.
-    pub(super) has_include: bool,
+    /// Variables of the env files of includes that are not set: the file, the line and the name.
+    pub(super) env_unset: Vec<(PathBuf, usize, String)>,
+    /// Whether a file that may have services is not read.
+    pub(super) is_partial: bool,
     pub(super) budget: Budget,
 }
 
 impl Stack {
     /// Reads compose files. Later files override earlier ones, as Compose merges them (compose-spec, 13-merge.md). A file
-    /// of several documents is merged like several files.
+    /// of several documents is merged like several files. `read` reads the files that they include or extend.
     ///
     /// # Errors
     /// Returns [`ComposeError`] for everything that Compose itself refuses in what is read: malformed YAML, keys that
-    /// occur twice, values with malformed variables.
-    pub fn read(files: Vec<(PathBuf, String)>, variables: &Variables) -> Result<Self, ComposeError> {
-        let sources: Vec<TextFile> = files
-            .into_iter()
-            .map(|(path, text)| TextFile::new(path, text))
-            .collect();
-        let budget = Budget::default();
-        let mut found = Found::default();
-        let mut services = BTreeMap::new();
-        let mut has_services = false;
-        for (file, source) in sources.iter().enumerate() {
-            let interpolation = Interpolation {
-                file,
-                source: &source.text,
-                variables,
-                budget: &budget,
-            };
-            for read in read_file(interpolation, &mut found) {
-                has_services = true;
-                merge_file(&read, &mut services, &mut found.problems);
-            }
-        }
-        if !has_services && found.problems.is_empty() {
+    /// occur twice, values with malformed variables, files and services that need each other in a circle.
+    pub fn read(
+        files: Vec<(PathBuf, String)>,
+        variables: &Variables,
+        read: &ReadFile<'_>,
+    ) -> Result<Self, ComposeError> {
+        let mut loader = Loader::new(read);
+        let files: Vec<usize> = files.into_iter().map(|(path, text)| loader.add(path, text)).collect();
+        let first = loader.sources.first().and_then(|source| source.path.parent());
+        let directory = first.unwrap_or(Path::new("")).to_owned();
+        let services = loader.project(&files, &mut Project::outermost(directory, variables));
+        let Loader {
+            found,
+            sources,
+            budget,
+            is_partial,
+            has_services,
+            ..
+        } = loader;
+        let mut problems = found.problems;
+        if !has_services && problems.is_empty() {
             let problem = Problem::new(0, 0..0, "the file has no `services`");
-            found
-                .problems
-                .push(problem.help("give a compose file: a mapping with `services`"));
+            problems.push(problem.help("give a compose file: a mapping with `services`"));
         }
-        found.problems.extend(too_many(&services));
-        let Found {
-            problems,
-            uses,
-            not_evaluated,
-            has_include,
-        } = found;
+        problems.extend(too_many(&services));
+        problems.extend(too_many_uses(&found.uses));
+        if problems.is_empty() {
+            problems.extend(circle(&services));
+        }
         if !problems.is_empty() {
             return Err(Problems::error(sources, problems));
         }
         Ok(Self {
             sources,
             services,
-            uses,
-            not_evaluated,
-            has_include,
+            uses: distinct_uses(found.uses),
+            not_evaluated: distinct(found.not_evaluated, |part| {
+                (
+                    part.place.file,
+                    part.place.span.start,
+                    part.service.clone(),
+                    part.what.clone(),
+                )
+            }),
+            env_unset: distinct(found.env_unset, Clone::clone),
+            is_partial,
             budget,
         })
     }
 
-    /// Returns the directory that paths in the files are relative to: that of the first file.
-    pub fn directory(&self) -> &Path {
-        let first = self.sources.first().and_then(|source| source.path.parent());
-        first.unwrap_or(Path::new(""))
-    }
-
-    /// Returns the paths of all env files of services, relative to [`Stack::directory`].
-    pub fn env_files(&self) -> BTreeSet<String> {
+    /// Returns the paths of all env files of services.
+    pub fn env_files(&self) -> BTreeSet<PathBuf> {
         let files = self.services.values().flat_map(|service| &service.env_files);
-        files.map(|file| file.path.text.clone()).collect()
+        files.map(|file| file.file.clone()).collect()
     }
 
     /// Returns the names of the services, each with its image, if it has one.
@@ -169,124 +162,50 @@ pub struct UnknownService {
     pub nearest: Option<String>,
 }
 
-/// Reads the services of each document of a file.
-fn read_file(interpolation: Interpolation<'_>, found: &mut Found) -> Vec<BTreeMap<String, FileService>> {
-    let file = interpolation.file;
-    let documents = match yaml::parse(interpolation.source) {
-        Ok(documents) => documents,
-        Err(error) => {
-            let problem = Problem::new(file, error.span, error.message);
-            found.problems.push(Problem {
-                help: error.help,
-                ..problem
-            });
-            return Vec::new();
-        }
+/// Returns the problem of too many variables that are not set.
+fn too_many_uses(uses: &[UnsetUse]) -> Option<Problem> {
+    let place = &uses.get(MAX_UNSET_USES)?.scalar;
+    let message = format!("more than {MAX_UNSET_USES} values use variables that are not set");
+    Some(Problem::new(place.file, place.span.clone(), message))
+}
+
+/// Returns the problem of services that depend on each other in a circle, which Compose refuses.
+fn circle(services: &BTreeMap<String, Service>) -> Option<Problem> {
+    let needs = |(name, service): (&'_ String, &'_ Service)| -> (String, Vec<String>) {
+        let known = service.dependencies.keys().filter(|name| services.contains_key(*name));
+        (name.clone(), known.cloned().collect())
     };
-    let mut services = Vec::new();
-    for document in &documents {
-        for duplicate in document.duplicate_keys() {
-            let key = escape(duplicate.key.as_bytes());
-            let problem = Problem::new(file, duplicate.second.span(), format!("the key \"{key}\" occurs twice"));
-            found
-                .problems
-                .push(problem.help("remove one of them: Compose refuses the file"));
-        }
-        interpolation.walk(document, &mut found.uses, &mut found.problems);
-        let mut reader = Reader {
-            interpolation,
-            found,
-            service: None,
-        };
-        services.extend(reader.document(document));
-    }
-    services
+    let needs: BTreeMap<String, Vec<String>> = services.iter().map(needs).collect();
+    let borrowed = needs.iter().map(|(name, needed)| {
+        let needed: BTreeSet<&str> = needed.iter().map(String::as_str).collect();
+        (name.as_str(), needed)
+    });
+    let names = order_by_needs(&borrowed.collect()).err()?;
+    let first = names.first()?;
+    let second = names.get(1).unwrap_or(first);
+    let place = &services.get(first)?.dependencies.get(second)?.place;
+    let names: Vec<String> = names.iter().map(|name| escape(name.as_bytes())).collect();
+    let message = format!("services depend on each other in a circle: {}", ring(&names));
+    let problem = Problem::new(place.file, place.span.clone(), message);
+    Some(problem.help("remove one of the dependencies: Compose refuses the file"))
 }
 
-/// Merges the services of a document into those of earlier ones.
-fn merge_file(
-    read: &BTreeMap<String, FileService>,
-    services: &mut BTreeMap<String, Service>,
-    problems: &mut Vec<Problem>,
-) {
-    for (name, service) in read {
-        match service {
-            FileService::Reset => {
-                services.remove(name);
-            }
-            FileService::Override(service) => {
-                services.remove(name);
-                merge_service(name, service, read, services, problems);
-            }
-            FileService::Merge { .. } => merge_service(name, service, read, services, problems),
-        }
-    }
+/// Returns the variables that are not set, each once. Files that are included or extended twice are read twice; what is
+/// known of the service says more than what is not.
+fn distinct_uses(uses: Vec<UnsetUse>) -> Vec<UnsetUse> {
+    let place = |used: &UnsetUse| (used.place.file, used.place.span.start, used.name.clone());
+    let owned = uses.iter().filter(|used| used.service.is_some());
+    let owned: BTreeSet<(usize, usize, String)> = owned.map(place).collect();
+    let uses = uses
+        .into_iter()
+        .filter(|used| used.service.is_some() || !owned.contains(&place(used)));
+    distinct(uses.collect(), |used| {
+        (place(used), used.service.clone(), used.refusal.is_some())
+    })
 }
 
-fn merge_service(
-    name: &str,
-    service: &FileService,
-    read: &BTreeMap<String, FileService>,
-    services: &mut BTreeMap<String, Service>,
-    problems: &mut Vec<Problem>,
-) {
-    let FileService::Merge { place, .. } = service else {
-        return;
-    };
-    match extended_layers(service, read) {
-        Ok(layers) => {
-            let merged = services
-                .entry(name.to_owned())
-                .or_insert_with(|| Service::new(place.clone()));
-            merged.place = place.clone();
-            // What it extends comes first.
-            for layer in layers.into_iter().rev() {
-                merged.apply(layer);
-            }
-        }
-        Err(problem) => problems.push(problem),
-    }
-}
-
-/// Returns the layers of a service and of those that it extends, its own first.
-fn extended_layers<'a>(
-    service: &'a FileService,
-    read: &'a BTreeMap<String, FileService>,
-) -> Result<Vec<&'a Layer>, Problem> {
-    let mut layers = Vec::new();
-    let mut next = Some((service, None));
-    while let Some((service, from)) = next {
-        let (layer, extends) = match service {
-            FileService::Merge { layer, extends, .. } => (layer, extends),
-            FileService::Override(inner) => match &**inner {
-                FileService::Merge { layer, extends, .. } => (layer, extends),
-                _ => break,
-            },
-            FileService::Reset => break,
-        };
-        layers.push(&**layer);
-        if layers.len() > MAX_EXTENDS {
-            let place: &Place = from.unwrap_or(&Place { file: 0, span: 0..0 });
-            let message = format!("more than {MAX_EXTENDS} services extend each other, or they do so in a circle");
-            return Err(Problem::new(place.file, place.span.clone(), message));
-        }
-        next = match extends {
-            Some((name, place)) => {
-                let known = read.get(name).ok_or_else(|| {
-                    let message = format!(
-                        "`extends` names no service of this file: \"{}\"",
-                        escape(name.as_bytes())
-                    );
-                    let problem = Problem::new(place.file, place.span.clone(), message);
-                    match nearest(name, read.keys().map(String::as_str)) {
-                        Some(near) => problem.help(format!("did you mean {near}?")),
-                        None => problem.help("name a service of the same file, or add `file`"),
-                    }
-                })?;
-                Some((known, Some(place)))
-            }
-            None => None,
-        };
-    }
-    Ok(layers)
+/// Returns the items without those whose key occurs before.
+fn distinct<T, K: Ord>(items: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
+    let mut seen = BTreeSet::new();
+    items.into_iter().filter(|item| seen.insert(key(item))).collect()
 }

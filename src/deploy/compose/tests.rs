@@ -2,13 +2,18 @@
 
 mod arbitrary;
 mod files;
+mod included;
+mod recorded;
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::{ComposeError, EnvTexts, MemberName, MemberPlatform, Stack, StackMember, StackReport, Variables};
+use super::{ComposeError, EnvTexts, FileRole, MemberName, MemberPlatform, Stack, StackMember, StackReport, Variables};
 use crate::model::{Family, Platform};
+
+/// The text of a file that cannot be read.
+const UNREADABLE: &str = "unreadable";
 
 /// The input of a check.
 #[derive(Default)]
@@ -17,6 +22,8 @@ struct Input {
     shell: BTreeMap<String, String>,
     env_file: Option<String>,
     texts: EnvTexts,
+    /// Files that compose files name.
+    others: BTreeMap<PathBuf, String>,
     services: Vec<String>,
     members: Vec<StackMember>,
 }
@@ -76,8 +83,15 @@ impl Input {
         self
     }
 
+    /// Sets the text of an env file of services in `ws`.
     fn text(mut self, path: &str, text: Option<&str>) -> Self {
-        self.texts.insert(path.to_owned(), text.map(str::to_owned));
+        self.texts.insert(Path::new("ws").join(path), text.map(str::to_owned));
+        self
+    }
+
+    /// Adds a file that a compose file names.
+    fn other(mut self, path: &str, text: &str) -> Self {
+        self.others.insert(path.into(), text.to_owned());
         self
     }
 
@@ -91,7 +105,11 @@ impl Input {
         if let Some(text) = &self.env_file {
             variables = variables.with_file("ws/.env".into(), text).unwrap();
         }
-        let stack = Stack::read(self.files.clone(), &variables);
+        let read = |path: &Path, _: FileRole| match self.others.get(path) {
+            Some(text) if text == UNREADABLE => Err("it is a directory".to_owned()),
+            found => Ok(found.cloned()),
+        };
+        let stack = Stack::read(self.files.clone(), &variables, &read);
         (variables, stack)
     }
 

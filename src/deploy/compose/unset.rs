@@ -7,6 +7,7 @@ use super::finding::{FindingPlace, Running, ServiceFinding};
 use super::required::Fed;
 use super::subject::{Context, Subject};
 use super::walk::UnsetUse;
+use crate::deploy::listed::{listed, shown};
 use crate::model::code::{Code, Severity};
 use crate::model::escape;
 
@@ -32,7 +33,7 @@ pub(super) fn check(
             });
         }
     }
-    for (path, line, name) in &context.variables.unset {
+    for (path, line, name) in context.variables.unset.iter().chain(&context.stack.env_unset) {
         let place = FindingPlace::in_env_file(path, *line);
         findings.push(unset(None, name, &[], place, context));
     }
@@ -121,11 +122,11 @@ fn finding(used: &UnsetUse, fed: &Fed, source: &Source, context: Context<'_>) ->
     let Some(refusal) = &used.refusal else {
         return unset(service, &used.name, &required_by(fed, source), place, context);
     };
-    let name = escape(used.name.as_bytes());
+    let name = shown(&used.name);
     let state = if refusal.is_empty { "empty" } else { "not set" };
     let mut message = format!("Compose refuses the file, because variable {name} is {state}");
     if !refusal.message.is_empty() {
-        message.push_str(&format!(": {}", escape(refusal.message.as_bytes())));
+        message.push_str(&format!(": {}", shown(&refusal.message)));
     }
     ServiceFinding {
         severity: Severity::Error,
@@ -146,12 +147,12 @@ fn unset(
     place: FindingPlace,
     context: Context<'_>,
 ) -> ServiceFinding {
-    let name = escape(name.as_bytes());
+    let name = shown(name);
     let (severity, message) = if required.is_empty() {
         let message = format!("variable {name} is not set, and an empty string is used instead");
         (Code::UnsetInterpolation.severity(), message)
     } else {
-        let required = escape(required.join(", ").as_bytes());
+        let required = listed(required.iter().copied());
         let message = format!("variable {name} is not set, and is part of {required}, which the image requires");
         (Severity::Error, message)
     };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::env_file::{EnvFileError, EnvFormat, read_env_file};
 use super::template::Budget;
@@ -10,8 +11,9 @@ use super::template::Budget;
 /// earlier ones, as in Compose.
 #[derive(Default)]
 pub struct Variables {
-    shell: BTreeMap<String, String>,
-    files: BTreeMap<String, String>,
+    /// Those that no file replaces: of the shell, and then of the files that include the one that they are for.
+    given: Vec<Arc<BTreeMap<String, String>>>,
+    files: Arc<BTreeMap<String, String>>,
     /// Variables of env files that are not set, and that an empty string stands for: the file, the line and the name.
     pub(super) unset: Vec<(PathBuf, usize, String)>,
     /// The paths of the files.
@@ -33,7 +35,18 @@ impl Variables {
     /// Creates the variables of the shell alone.
     pub fn of_shell(shell: BTreeMap<String, String>) -> Self {
         Self {
-            shell,
+            given: vec![Arc::new(shell)],
+            ..Self::default()
+        }
+    }
+
+    /// Returns the variables of an included file, which takes over all of these. Its own env files set what these do not.
+    pub(super) fn of_include(&self) -> Self {
+        let mut given = self.given.clone();
+        given.push(Arc::clone(&self.files));
+        Self {
+            given,
+            paths: self.paths.clone(),
             ..Self::default()
         }
     }
@@ -43,14 +56,20 @@ impl Variables {
     ///
     /// # Errors
     /// Returns [`EnvFileError`] for a line that Compose refuses, and for values that are too large.
-    pub fn with_file(mut self, path: PathBuf, text: &str) -> Result<Self, EnvFileError> {
+    pub fn with_file(self, path: PathBuf, text: &str) -> Result<Self, EnvFileError> {
+        self.with_file_within(path, text, &Budget::default())
+    }
+
+    /// Adds the variables of an env file's text, within a budget for several files.
+    pub(super) fn with_file_within(mut self, path: PathBuf, text: &str, budget: &Budget) -> Result<Self, EnvFileError> {
         let known = |name: &str| self.get(name);
-        let entries = read_env_file(&path, text, EnvFormat::Compose, &known, &|_| None, &Budget::default())?;
+        let entries = read_env_file(&path, text, EnvFormat::Compose, &known, &|_| None, budget)?;
+        let files = Arc::make_mut(&mut self.files);
         for entry in entries {
             for name in entry.unset {
                 self.unset.push((path.clone(), entry.line, name));
             }
-            self.files.insert(entry.name, entry.value);
+            files.insert(entry.name, entry.value);
         }
         self.paths.push(path);
         Ok(self)
@@ -58,8 +77,9 @@ impl Variables {
 
     /// Returns the value of a variable; `None` if it is not set.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.shell
-            .get(name)
+        let mut given = self.given.iter();
+        given
+            .find_map(|variables| variables.get(name))
             .or_else(|| self.files.get(name))
             .map(String::as_str)
     }

@@ -11,7 +11,7 @@ use crate::deploy::yaml::{Document, Node, Value};
 
 /// Greatest number of values with variables that are not set. A person reads no more findings; the limit bounds their
 /// number.
-const MAX_UNSET_USES: usize = 1000;
+pub(super) const MAX_UNSET_USES: usize = 1000;
 
 /// A variable that is used and not set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,16 +104,10 @@ impl Interpolation<'_> {
                     self.walk_value(item, service, uses, problems);
                 }
             }
-            // The problem is reported once.
+            // The stack reports the problem.
             Value::Scalar(_) if uses.len() > MAX_UNSET_USES => {}
             Value::Scalar(_) => match self.expand(node) {
-                Ok(expansion) => {
-                    self.add_uses(node, expansion, service, uses);
-                    if uses.len() > MAX_UNSET_USES {
-                        let message = format!("more than {MAX_UNSET_USES} values use variables that are not set");
-                        problems.push(Problem::new(self.file, node.span(), message));
-                    }
-                }
+                Ok(expansion) => self.add_uses(node, expansion, service, uses),
                 Err(problem) => problems.push(problem),
             },
         }

@@ -5,6 +5,7 @@ use super::super::text_file::TextFile;
 use super::super::yaml::{Document, Mapping, Node, ScalarKind};
 use super::edit::{Editor, Entry};
 use super::images::Choice;
+use super::name::WrittenName;
 use super::place::{Form, Place, Reference};
 use super::planned::{ImageLine, OtherImage};
 use super::rules::{Refusal, Rules, Verdict};
@@ -79,6 +80,9 @@ impl<'a> Decider<'a> {
         let text = text.trim_end_matches('\n');
         match self.rules.reference(text, reference.syntax) {
             Err(refusal) => self.refuse(node, refusal),
+            Ok(Verdict::Other) if self.is_ours_with(&reference.prefixes, text) => {
+                self.refuse(node, prefix_refusal());
+            }
             Ok(Verdict::Other) => {
                 self.editor.use_value(node, None);
                 self.other(path, node, text);
@@ -91,6 +95,15 @@ impl<'a> Decider<'a> {
                 self.ours(path, node, text.to_owned(), new, choice);
             }
         }
+    }
+
+    /// Returns `true` if a name is one of ours once some of the values before it are joined to it.
+    fn is_ours_with(&self, prefixes: &[Node<'a>], text: &str) -> bool {
+        let name = WrittenName::split(text).name;
+        let known: Vec<&str> = prefixes.iter().filter_map(|prefix| present(Some(*prefix))).collect();
+        let mut joined: Vec<String> = known.iter().map(|prefix| format!("{prefix}/{name}")).collect();
+        joined.push(format!("{}/{name}", known.join("/")));
+        joined.iter().any(|joined| self.rules.is_ours(joined))
     }
 
     /// Returns the refusal of a list or a mapping in the place of a reference.
@@ -148,16 +161,29 @@ impl<'a> Decider<'a> {
         self.ours(path, digest.or(new_tag).unwrap_or(name_entry).1, old, new, choice);
     }
 
-    /// A mapping with `repository`, and perhaps `registry`, `tag` and `digest`.
+    /// A mapping with `repository` or `name`, and perhaps `registry`, `tag` and `digest`.
     fn helm(&mut self, path: &str, mapping: Mapping<'a>) {
-        let Some(repository) = mapping.lookup("repository") else {
+        let name = mapping.lookup("name");
+        let registry = mapping.lookup("registry");
+        let Some(repository) = mapping.lookup("repository").or(name) else {
             return;
         };
         let text = |node: Option<Node<'a>>| node.and_then(Node::as_text).unwrap_or_default();
-        let full = match text(mapping.lookup("registry")) {
+        let full = match text(registry) {
             "" => text(Some(repository)).to_owned(),
             registry => format!("{registry}/{}", text(Some(repository))),
         };
+        let below = name
+            .filter(|name| !name.is(&repository))
+            .and_then(|name| Some((name, present(Some(name))?)));
+        if let Some((node, name)) = below
+            && self.is_ours_with(
+                &[registry, Some(repository)].into_iter().flatten().collect::<Vec<_>>(),
+                name,
+            )
+        {
+            return self.refuse(node, prefix_refusal());
+        }
         let images = match self.rules.repository(&full) {
             Ok(images) => images,
             Err(refusal) => return self.refuse(repository, refusal),
@@ -223,6 +249,13 @@ fn written(name: &str, tag: Option<&str>, digest: Option<&str>) -> String {
     let tag = tag.map(|tag| format!(":{tag}")).unwrap_or_default();
     let digest = digest.map(|digest| format!("@{digest}")).unwrap_or_default();
     format!("{name}{tag}{digest}")
+}
+
+fn prefix_refusal() -> Refusal {
+    Refusal::new(
+        "cannot pin the image: the chart may join this value to those beside it",
+        "pin it by hand, or give the chart `repository` with the whole name, and `tag`",
+    )
 }
 
 fn append_refusal() -> Refusal {

@@ -30,6 +30,9 @@ const FREE_DATA_KINDS: [&str; 2] = ["ConfigMap", "Secret"];
 /// Lists of containers in a pod.
 const CONTAINER_LISTS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
 
+/// Keys that charts put before an `image` beside them.
+const PREFIX_KEYS: [&str; 2] = ["registry", "repository"];
+
 /// Keys that charts append to an `image` beside them.
 const TAG_KEYS: [&str; 4] = ["tag", "imageTag", "version", "digest"];
 
@@ -115,7 +118,17 @@ impl<'a> Finder<'a> {
         self.keys.pop();
     }
 
-    fn reference(&mut self, node: Node<'a>, is_certain: bool, tag_beside: Option<Node<'a>>) {
+    fn reference(&mut self, node: Node<'a>, is_certain: bool) {
+        self.reference_beside(node, is_certain, None, Vec::new());
+    }
+
+    fn reference_beside(
+        &mut self,
+        node: Node<'a>,
+        is_certain: bool,
+        tag_beside: Option<Node<'a>>,
+        prefixes: Vec<Node<'a>>,
+    ) {
         let syntax = if self.kind == FileKind::Compose {
             Syntax::Compose
         } else {
@@ -126,6 +139,7 @@ impl<'a> Finder<'a> {
             syntax,
             is_certain,
             tag_beside,
+            prefixes,
         }));
     }
 
@@ -136,7 +150,7 @@ impl<'a> Finder<'a> {
             let Some(service) = service.as_mapping() else { continue };
             let path = format!("services.{}", name.as_text().unwrap_or_default());
             if let Some(image) = service.lookup("image") {
-                self.at(format!("{path}.image"), |finder| finder.reference(image, true, None));
+                self.at(format!("{path}.image"), |finder| finder.reference(image, true));
             }
             let volumes = service.lookup("volumes").into_iter().flat_map(Node::items);
             for (index, volume) in volumes.enumerate() {
@@ -144,7 +158,7 @@ impl<'a> Finder<'a> {
                 let is_image = volume.lookup("type").and_then(Node::as_text) == Some("image");
                 if let Some(source) = volume.lookup("source").filter(|_| is_image) {
                     let path = format!("{path}.volumes[{index}].source");
-                    self.at(path, |finder| finder.reference(source, true, None));
+                    self.at(path, |finder| finder.reference(source, true));
                 }
             }
         }
@@ -188,7 +202,7 @@ impl<'a> Finder<'a> {
                 .and_then(Node::as_text)
                 .is_some_and(|kind| FREE_DATA_KINDS.contains(&kind));
         if !is_kubernetes {
-            self.helm(mapping);
+            self.helm(mapping, list);
         }
         for (key, value) in mapping.entries() {
             let Some(key) = key.as_text() else { continue };
@@ -208,26 +222,30 @@ impl<'a> Finder<'a> {
         let is_container = list.is_some_and(|list| CONTAINER_LISTS.contains(&list));
         let is_certain = self.kind == FileKind::Kubernetes && is_container;
         if is_certain || value.as_scalar().is_some() {
-            let is_values = self.kind == FileKind::HelmValues;
-            let beside = TAG_KEYS
-                .iter()
-                .find_map(|key| mapping.lookup(key))
-                .filter(|_| is_values);
-            return self.reference(value, is_certain, beside);
+            if self.kind != FileKind::HelmValues {
+                return self.reference(value, is_certain);
+            }
+            let tag = TAG_KEYS.iter().find_map(|key| mapping.lookup(key));
+            let prefixes = PREFIX_KEYS.iter().filter_map(|key| mapping.lookup(key)).collect();
+            return self.reference_beside(value, is_certain, tag, prefixes);
         }
         let reference = value.get("reference").filter(|_| list == Some("volumes"));
         match reference {
             Some(reference) if self.kind == FileKind::Kubernetes => {
-                self.at("reference", |finder| finder.reference(reference, true, None));
+                self.at("reference", |finder| finder.reference(reference, true));
             }
             _ => self.walk(value, Some("image")),
         }
     }
 
-    /// A mapping of values with a repository.
-    fn helm(&mut self, mapping: Mapping<'a>) {
-        let repository = mapping.lookup("repository");
-        if repository.is_some_and(|node| node.scalar_kind() == Some(ScalarKind::Text)) {
+    /// A mapping of values with a repository, or with a name below the key of an image.
+    fn helm(&mut self, mapping: Mapping<'a>, key: Option<&str>) {
+        let is_text = |key: &str| {
+            let node = mapping.lookup(key);
+            node.is_some_and(|node| node.scalar_kind() == Some(ScalarKind::Text))
+        };
+        let is_image = key.is_some_and(|key| key == "image" || key == "images" || key.ends_with("Image"));
+        if is_text("repository") || is_image && is_text("name") {
             self.push(Form::Helm(mapping));
         }
     }
@@ -328,9 +346,16 @@ mod tests {
     fn everything_else_is_values_of_a_chart() {
         expect(
             "image: {repository: a, tag: b}\nsidecar:\n  image: c\nservices: {web: {image: {repository: d}, port: 1}}\n\
-             list: [{repository: e}]\nrepository: {x: y}\n",
+             list: [{repository: e}]\nrepository: {x: y}\napi: {name: f, image: {name: g}}\nwebImage: {name: h}\n",
             FileKind::HelmValues,
-            &["image", "sidecar.image", "services.web.image", "list[0]"],
+            &[
+                "image",
+                "sidecar.image",
+                "services.web.image",
+                "list[0]",
+                "api.image",
+                "webImage",
+            ],
         );
     }
 }

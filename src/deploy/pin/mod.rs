@@ -6,7 +6,10 @@
 mod decide;
 mod edit;
 mod find;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod images;
+mod mount;
 mod name;
 mod overriding;
 mod place;
@@ -16,10 +19,11 @@ mod quadlet;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod unit;
 mod verify;
 
 pub use images::{ImagesError, PinnedImage, PinnedImages};
-pub use overriding::{OverridePart, override_file, override_part};
+pub use overriding::{MAX_MARK_BYTES, OverridePart, is_override_file, override_file, override_part};
 pub use place::FileKind;
 pub use plan::{PinOptions, plan};
-pub use planned::{ImageLine, OtherImage, Plan};
+pub use planned::{ImageLine, Manifest, OtherImage, Plan};

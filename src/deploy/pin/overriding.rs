@@ -14,6 +14,17 @@ use super::plan::{PinOptions, read};
 use super::planned::{ImageLine, OtherImage};
 use super::rules::{Refusal, Rules, Verdict};
 
+/// Beginning of the first line of an override file, by which it is known.
+const MARK: &str = "# Written by `ocitect pin --override`.";
+
+/// Greatest number of bytes that say whether a file is an override file.
+pub const MAX_MARK_BYTES: u64 = MARK.len() as u64;
+
+/// Returns `true` if a file that begins so was written as an override file, or has no content that could be lost.
+pub fn is_override_file(beginning: &[u8]) -> bool {
+    beginning.is_empty() || beginning.starts_with(MARK.as_bytes())
+}
+
 /// What an override file gets from one compose file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OverridePart {
@@ -149,7 +160,7 @@ pub fn override_file<'a>(parts: impl IntoIterator<Item = &'a OverridePart>) -> S
         let images = part.services.iter();
         services.extend(images.map(|(service, image)| (service.as_str(), image.as_deref())));
     }
-    let mut text = "# Written by `ocitect pin --override`. Changes are lost.\nservices:\n".to_owned();
+    let mut text = format!("{MARK} Changes are lost.\nservices:\n");
     for (service, image) in services {
         if let Some(image) = image {
             text.push_str(&format!("  {}:\n    image: {image}\n", key(service)));
@@ -170,7 +181,13 @@ fn key(service: &str) -> String {
     if is_plain {
         service.to_owned()
     } else {
-        // Quotes, backslashes and control characters of JSON are those of YAML.
-        serde_json::Value::from(service).to_string()
+        // Quotes, backslashes and control characters of JSON are those of YAML, which forbids more characters.
+        let quoted = serde_json::Value::from(service).to_string();
+        let escaped = quoted.chars().map(|character| match u32::from(character) {
+            0x20..0x7f => character.to_string(),
+            code @ 0..0x1_0000 => format!("\\u{code:04x}"),
+            code => format!("\\U{code:08x}"),
+        });
+        escaped.collect()
     }
 }

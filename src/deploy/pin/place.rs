@@ -46,7 +46,7 @@ pub(super) enum Form<'a> {
     Reference(Reference<'a>),
     /// An entry of a kustomization's `images`.
     Kustomize(Mapping<'a>),
-    /// A mapping with `repository`.
+    /// A mapping with `repository`, or with `name` in its place.
     Helm(Mapping<'a>),
 }
 
@@ -59,4 +59,6 @@ pub(super) struct Reference<'a> {
     pub(super) is_certain: bool,
     /// A value beside it that tools append as the tag.
     pub(super) tag_beside: Option<Node<'a>>,
+    /// Values beside it that tools may put before it, in this order.
+    pub(super) prefixes: Vec<Node<'a>>,
 }

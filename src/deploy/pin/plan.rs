@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::super::listed::shown;
 use super::super::problem::{FileError, Problem};
 use super::super::text_file::TextFile;
 use super::super::yaml::{self, Document};
@@ -36,12 +37,7 @@ pub fn plan(file: &Arc<TextFile>, images: &PinnedImages, options: PinOptions) ->
         return quadlet::plan(file, rules);
     }
     let documents = read(file)?;
-    let mut plan = Plan {
-        kind: None,
-        images: Vec::new(),
-        others: Vec::new(),
-        text: String::new(),
-    };
+    let mut plan = Plan::default();
     let mut problems = Vec::new();
     let mut splices = BTreeSet::new();
     let mut meanings = Vec::new();
@@ -82,7 +78,7 @@ pub(super) fn read(file: &Arc<TextFile>) -> Result<Vec<Document>, FileError> {
     let duplicates = documents.iter().flat_map(Document::duplicate_keys);
     let problems: Vec<Problem> = duplicates
         .map(|duplicate| {
-            let message = format!("the key \"{}\" occurs twice", duplicate.key);
+            let message = format!("the key \"{}\" occurs twice", shown(duplicate.key));
             Problem::new(duplicate.second.span(), message)
                 .help("remove one of them")
                 .context(duplicate.first.span(), "the first one")

@@ -3,7 +3,7 @@
 use super::place::FileKind;
 
 /// What pinning makes of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     /// What the file is, by its content. `None` for a file without a document that could name images.
     pub kind: Option<FileKind>,
@@ -11,6 +11,8 @@ pub struct Plan {
     pub images: Vec<ImageLine>,
     /// Images of others, in the order of the text.
     pub others: Vec<OtherImage>,
+    /// Files of Kubernetes manifests that the file names, and that have its images.
+    pub manifests: Vec<Manifest>,
     /// The new text. It is the old text if nothing changes.
     pub text: String,
 }
@@ -48,4 +50,13 @@ pub struct OtherImage {
     pub path: String,
     /// The reference.
     pub image: String,
+}
+
+/// A file of Kubernetes manifests that another file names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// Line of the path, from 1.
+    pub line: usize,
+    /// The path, as written.
+    pub path: String,
 }

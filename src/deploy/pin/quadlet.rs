@@ -4,33 +4,31 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::super::listed::shown;
 use super::super::problem::{FileError, Problem};
 use super::super::text_file::TextFile;
 use super::edit::{Splice, splice};
+use super::mount::mounted_images;
 use super::name::Syntax;
 use super::place::FileKind;
-use super::planned::{ImageLine, OtherImage, Plan};
+use super::planned::{ImageLine, Manifest, OtherImage, Plan};
 use super::rules::{Refusal, Rules, Verdict};
+use super::unit::{Setting, settings};
 
 /// Sections of quadlets that name images.
-const SECTIONS: [&str; 4] = ["Container", "Image", "Volume", "Build"];
+const IMAGE_SECTIONS: [&str; 4] = ["Container", "Image", "Volume", "Build"];
 
 /// The key with the image.
-const KEY: &str = "Image";
+const IMAGE_KEY: &str = "Image";
+
+/// The section and the key of the images that a container mounts.
+const MOUNT: (&str, &str) = ("Container", "Mount");
+
+/// The section and the key of Kubernetes manifests, which name the images of a `.kube` unit.
+const MANIFEST: (&str, &str) = ("Kube", "Yaml");
 
 /// Endings of the names of other quadlets, which may be in the place of an image.
 const UNIT_ENDINGS: [&str; 2] = [".image", ".build"];
-
-/// A line of a unit.
-struct Line<'a> {
-    section: &'a str,
-    key: &'a str,
-    value: &'a str,
-    /// The place of the value.
-    span: Range<usize>,
-    /// Whether the next line continues it.
-    is_continued: bool,
-}
 
 /// Returns `true` if the text is a unit with a section of a quadlet. YAML has no such first line.
 pub(super) fn is_quadlet(text: &str) -> bool {
@@ -42,123 +40,124 @@ pub(super) fn is_quadlet(text: &str) -> bool {
     };
     std::iter::once(first)
         .chain(significant.filter_map(header))
-        .any(|section| SECTIONS.contains(&section.as_str()))
+        .any(|section| IMAGE_SECTIONS.contains(&section.as_str()) || section == MANIFEST.0)
 }
 
 /// Pins the images of a quadlet.
 pub(super) fn plan(file: &Arc<TextFile>, rules: Rules<'_>) -> Result<Plan, FileError> {
-    let mut plan = Plan {
-        kind: Some(FileKind::Quadlet),
-        images: Vec::new(),
-        others: Vec::new(),
-        text: String::new(),
+    let mut planner = Planner {
+        file,
+        rules,
+        plan: Plan {
+            kind: Some(FileKind::Quadlet),
+            ..Plan::default()
+        },
+        splices: BTreeSet::new(),
+        problems: Vec::new(),
+        seen: Vec::new(),
     };
-    let mut problems = Vec::new();
-    let mut splices = BTreeSet::new();
-    let mut seen: Vec<Line<'_>> = Vec::new();
-    for line in lines(&file.text) {
-        if line.key != KEY || !SECTIONS.contains(&line.section) || line.value.is_empty() {
-            continue;
+    for setting in settings(&file.text) {
+        match (setting.section, setting.key) {
+            _ if setting.value.is_empty() && setting.continuation.is_none() => {}
+            (section, IMAGE_KEY) if IMAGE_SECTIONS.contains(&section) => planner.image(setting),
+            key if key == MOUNT => planner.mount(&setting),
+            key if key == MANIFEST => planner.plan.manifests.push(Manifest {
+                line: file.line(setting.span.start),
+                path: setting.value.to_owned(),
+            }),
+            _ => {}
         }
-        if let Some(first) = seen.iter().find(|first| first.section == line.section) {
+    }
+    if !planner.problems.is_empty() {
+        return Err(FileError::of(file, planner.problems));
+    }
+    let mut plan = planner.plan;
+    // The values do not overlap.
+    plan.text = splice(&file.text, &planner.splices).unwrap_or_else(|| file.text.clone());
+    Ok(plan)
+}
+
+struct Planner<'a> {
+    file: &'a Arc<TextFile>,
+    rules: Rules<'a>,
+    plan: Plan,
+    splices: BTreeSet<Splice>,
+    problems: Vec<Problem>,
+    /// `Image=` of each section.
+    seen: Vec<Setting<'a>>,
+}
+
+impl<'a> Planner<'a> {
+    fn refuse(&mut self, span: Range<usize>, refusal: Refusal) {
+        self.problems
+            .push(Problem::new(span, refusal.message).help(refusal.help));
+    }
+
+    fn image(&mut self, setting: Setting<'a>) {
+        if let Some(first) = self.seen.iter().find(|first| first.section == setting.section) {
             let problem = Problem::new(
-                line.span.clone(),
-                format!("`{KEY}=` occurs twice in [{}]", line.section),
+                setting.span.clone(),
+                format!("`{IMAGE_KEY}=` occurs twice in [{}]", setting.section),
             );
-            problems.push(
+            self.problems.push(
                 problem
                     .help("remove one of them")
                     .context(first.span.clone(), "the first one"),
             );
-            continue;
+            return;
         }
-        if let Err(refusal) = pin_line(file, &line, rules, &mut plan, &mut splices) {
-            problems.push(Problem::new(line.span.clone(), refusal.message).help(refusal.help));
-        }
-        seen.push(line);
+        let path = format!("{}.{IMAGE_KEY}", setting.section);
+        let verdict = match self.rules.reference(setting.value, Syntax::Systemd) {
+            Ok(_) if setting.continuation.is_some() => Err(Refusal::new(
+                "cannot pin the image: the line is continued",
+                "write it on one line",
+            )),
+            verdict => verdict,
+        };
+        self.name(path, setting.value, setting.span.clone(), verdict);
+        self.seen.push(setting);
     }
-    if !problems.is_empty() {
-        return Err(FileError::of(file, problems));
-    }
-    // The lines do not overlap.
-    plan.text = splice(&file.text, &splices).unwrap_or_else(|| file.text.clone());
-    Ok(plan)
-}
 
-fn pin_line(
-    file: &TextFile,
-    line: &Line<'_>,
-    rules: Rules<'_>,
-    plan: &mut Plan,
-    splices: &mut BTreeSet<Splice>,
-) -> Result<(), Refusal> {
-    let number = file.line(line.span.start);
-    let path = format!("{}.{KEY}", line.section);
-    let is_unit = UNIT_ENDINGS.iter().any(|ending| line.value.ends_with(ending));
-    let is_continued = line.is_continued;
-    let refused = |what: &str| Refusal::new(format!("cannot pin the image: {what}"), "write it on one line");
-    let verdict = match rules.reference(line.value, Syntax::Systemd)? {
-        _ if is_continued => return Err(refused("the line is continued")),
-        _ if is_unit => Verdict::Other,
-        verdict => verdict,
-    };
-    match verdict {
-        Verdict::Other => plan.others.push(OtherImage {
-            line: number,
-            path,
-            image: line.value.to_owned(),
-        }),
-        Verdict::Ours { choice, reference } => {
-            if reference != line.value {
-                splices.insert(Splice::new(line.span.clone(), reference.as_str()));
+    fn mount(&mut self, setting: &Setting<'a>) {
+        let mounted = mounted_images(setting);
+        for (name, span) in mounted.names {
+            let verdict = match self.rules.reference(&name, Syntax::Systemd) {
+                Ok(Verdict::Ours { .. }) if !mounted.is_plain => Err(Refusal::new(
+                    format!("cannot pin {}: the value is continued, or has quotes", shown(&name)),
+                    "write it on one line, without quotes and backslashes",
+                )),
+                verdict => verdict,
+            };
+            self.name(format!("{}.{}", MOUNT.0, MOUNT.1), &name, span, verdict);
+        }
+    }
+
+    /// Decides about a reference.
+    fn name(&mut self, path: String, name: &str, span: Range<usize>, verdict: Result<Verdict<'_>, Refusal>) {
+        let is_unit = UNIT_ENDINGS.iter().any(|ending| name.ends_with(ending));
+        let line = self.file.line(span.start);
+        match verdict {
+            Err(refusal) => self.refuse(span, refusal),
+            Ok(Verdict::Ours { choice, reference }) if !is_unit => {
+                if reference != name {
+                    self.splices.insert(Splice::new(span.clone(), reference.as_str()));
+                }
+                self.plan.images.push(ImageLine {
+                    line,
+                    column: self.file.column(span.start),
+                    path,
+                    old: name.to_owned(),
+                    new: reference,
+                    is_untagged: choice.image.is_untagged,
+                });
             }
-            plan.images.push(ImageLine {
-                line: number,
-                column: file.column(line.span.start),
+            Ok(_) => self.plan.others.push(OtherImage {
+                line,
                 path,
-                old: line.value.to_owned(),
-                new: reference,
-                is_untagged: choice.image.is_untagged,
-            });
+                image: name.to_owned(),
+            }),
         }
     }
-    Ok(())
-}
-
-/// Returns the settings of a unit. Lines that continue another one are left out.
-fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
-    let mut section = "";
-    let mut start = 0;
-    let mut is_continuation = false;
-    text.split_inclusive('\n').filter_map(move |raw| {
-        let line_start = start;
-        start += raw.len();
-        let line = raw.trim_end_matches(['\n', '\r']);
-        let continues = std::mem::replace(&mut is_continuation, line.ends_with('\\'));
-        let trimmed = line.trim_start_matches('\u{feff}').trim();
-        if trimmed.starts_with(['#', ';']) {
-            // A comment does not end a continued line, and is not continued itself.
-            is_continuation = continues;
-            return None;
-        }
-        if continues {
-            return None;
-        }
-        if let Some(name) = trimmed.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            section = name;
-            return None;
-        }
-        let (key, rest) = line.split_once('=')?;
-        let value = rest.trim_end_matches('\\').trim();
-        let value_start = line_start + key.len() + 1 + (rest.len() - rest.trim_start().len());
-        Some(Line {
-            section,
-            key: key.trim_start_matches('\u{feff}').trim(),
-            value,
-            span: value_start..value_start + value.len(),
-            is_continued: is_continuation,
-        })
-    })
 }
 
 #[cfg(test)]
@@ -166,26 +165,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_are_read_with_their_sections_and_places() {
-        let text = "# c\r\n[Unit]\r\nDescription=a \\\r\n  Image=no\r\n[Container]\r\n Image = x/y:1 \r\n;Image=z\r\nExec=a \\\n# Image=q\nImage=w\nImage=v";
-        let found: Vec<(&str, &str, &str)> = lines(text).map(|line| (line.section, line.key, line.value)).collect();
-        assert_eq!(
-            found,
-            [
-                ("Unit", "Description", "a"),
-                ("Container", "Image", "x/y:1"),
-                ("Container", "Exec", "a"),
-                ("Container", "Image", "v")
-            ]
-        );
-        assert!(lines(text).all(|line| text[line.span.clone()] == *line.value));
-    }
-
-    #[test]
     fn quadlets_are_known_by_their_sections() {
         for (text, expected) in [
             ("[Container]\nImage=a\n", true),
             ("\u{feff}# c\n\n[Unit]\nAfter=x\n[Volume]\n", true),
+            ("[Kube]\nYaml=a.yaml\n", true),
             ("[Unit]\n[Service]\nExecStart=x\n", false),
             ("[a, b]\n", false),
             ("services: {}\n", false),

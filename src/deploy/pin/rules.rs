@@ -1,10 +1,9 @@
 //! What becomes of one reference: which image it is, what it is replaced by, and why it is refused.
 
-use std::borrow::Cow;
-
+use super::super::listed::{shortened, shown};
 use super::images::{Choice, NoChoice, PinnedImage, PinnedImages, choose};
 use super::name::{Hole, Pattern, Syntax, WrittenName, full_name};
-use crate::model::{Digest, Tag, escape};
+use crate::model::{Digest, Tag};
 
 /// Images, and how references get their digests.
 #[derive(Debug, Clone, Copy)]
@@ -156,22 +155,6 @@ impl<'a> Rules<'a> {
         }
         Ok(images)
     }
-}
-
-/// Greatest length of a value in a message, in characters. Longer than every tag, digest and usual name.
-const MAX_SHOWN_CHARS: usize = 200;
-
-/// Returns a value, or its beginning if it is too long to be a part of a reference.
-fn shortened(text: &str) -> Cow<'_, str> {
-    match text.char_indices().nth(MAX_SHOWN_CHARS) {
-        Some((end, _)) => format!("{}\u{2026}", &text[..end]).into(),
-        None => text.into(),
-    }
-}
-
-/// Returns a value as it is shown in messages.
-fn shown(text: &str) -> String {
-    escape(shortened(text).as_bytes())
 }
 
 /// Returns the refusal of a text that may be the image `name`.

@@ -22,7 +22,7 @@ const HEADS: [&str; 6] = [
 ];
 
 /// Lines of files. None of them has a digest, or a key that pinning renames or removes. `I` is an image of ours.
-const LINES: [&str; 26] = [
+const LINES: [&str; 29] = [
     "  N: {image: I}\n",
     "  N: {image: 'I', x: [y]} # c\n",
     "  N:\n    image: \"I\"\n",
@@ -46,6 +46,9 @@ const LINES: [&str; 26] = [
     "  N: {repository: other, tag: *t}\n",
     "Image=I\n",
     "; Image=I\n",
+    "Mount=type=image,source=I,destination=/x\n",
+    "Mount=type=image,\\\n src=I\n",
+    "  N: {image: {name: ghcr.io/me/app, tag: 1.0}}\n",
     "# I\n\n",
     "---\n",
     "  \u{e4}: [\t\"\\u00e4\", \u{2028}]\n",

@@ -15,7 +15,7 @@ const SPEC: &str = "[image]\nname = \"ghcr.io/ws/api\"\ntags = [\"1.0\"]\nplatfo
 
 const COMPOSE: &str = "services:\n  api:\n    image: ghcr.io/ws/api:1.0\n    environment:\n      TOKEN: ${API_TOKEN}\n";
 
-fn prepared(compose: &str) -> Sandbox {
+pub fn prepared(compose: &str) -> Sandbox {
     let sandbox = Sandbox::new();
     sandbox.spec(SPEC).write("compose.yaml", compose);
     sandbox
@@ -27,7 +27,7 @@ fn with_shell(sandbox: &Sandbox, arguments: &[&str], variables: &[(&str, &str)])
     command
 }
 
-const CHECK: [&str; 3] = ["check", "--compose", "compose.yaml"];
+pub const CHECK: [&str; 3] = ["check", "--compose", "compose.yaml"];
 
 /// Returns the blocks of a section of the guide, each with its language.
 fn blocks(section: &str) -> Vec<(String, String)> {

@@ -158,35 +158,3 @@ fn a_kustomization_gets_digests_in_place_of_tags() {
             .says(&[reason]);
     }
 }
-
-#[test]
-fn a_quadlet_gets_its_digest() {
-    let sandbox = sandbox();
-    let unit = "# web\r\n[Unit]\r\nDescription=Image=ghcr.io/me/app:1.0\r\n\r\n[Container]\r\nImage = ghcr.io/me/app:1.0@ \r\nExec=a \\\r\n  Image=b\r\n[Service]\r\nImage=ghcr.io/me/app:1.0\r\n";
-    sandbox.write("web.container", unit.replace('@', ""));
-    let outcome = sandbox.ok(&["pin", "web.container", "--from", "m.json"]);
-    assert!(
-        outcome
-            .stdout
-            .starts_with("web.container:6 ghcr.io/me/app:1.0 \u{2192} "),
-        "{}",
-        outcome.stdout
-    );
-    assert_eq!(
-        read(&sandbox, "web.container"),
-        unit.replace('@', &format!("@{DIGEST}"))
-    );
-    for (unit, reason) in [
-        ("[Container]\nImage=ghcr.io/me/app:%i\n", "% specifiers"),
-        ("[Container]\nImage=ghcr.io/me/app:1.0\nImage=x\n", "occurs twice"),
-        ("[Image]\nImage=ghcr.io/me/app:1.0 \\\n\n", "on one line"),
-        ("[Volume]\nImage=web.image\n", "it names web.image (line 2)"),
-        ("[Build]\nFile=x\n", "names no image"),
-    ] {
-        sandbox.write("x.container", unit);
-        sandbox
-            .run(&["pin", "x.container", "--from", "m.json"])
-            .expect(2)
-            .says(&[reason]);
-    }
-}

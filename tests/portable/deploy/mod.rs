@@ -3,7 +3,9 @@
 mod forms;
 mod images;
 mod overrides;
+mod quadlets;
 mod run;
+mod values;
 
 use crate::support::Sandbox;
 use crate::support::odd_yaml::metadata;

@@ -33,6 +33,31 @@ fn the_override_file_has_the_images_alone_and_the_files_stay() {
 }
 
 #[test]
+fn a_file_that_pin_did_not_write_is_not_replaced() {
+    let sandbox = sandbox();
+    sandbox.write("compose.yaml", COMPOSE);
+    let arguments = ["pin", "compose.yaml", "--from", "m.json", "--override", "pins.yaml"];
+    for text in ["services: {}\n", "# mine\n", &"x".repeat(1_000_000)] {
+        sandbox.write("pins.yaml", text);
+        let words = [
+            "pins.yaml was not written by `ocitect pin --override`, and is not replaced",
+            "help: give --override another file, or remove this one",
+        ];
+        refused(&sandbox, &arguments, 2, &words);
+        sandbox.run(&[&arguments[..], &["--check"]].concat()).expect(3);
+    }
+    for text in [
+        "",
+        "# Written by `ocitect pin --override`. Changes are lost.\nservices: {}\n",
+    ] {
+        sandbox.write("pins.yaml", text);
+        sandbox.ok(&arguments);
+        assert!(read(&sandbox, "pins.yaml").contains(DIGEST));
+    }
+    sandbox.ok(&["pin", "compose.yaml", "--from", "m.json", "--override", "/dev/null"]);
+}
+
+#[test]
 fn a_later_file_replaces_the_image_of_a_service() {
     let sandbox = sandbox();
     sandbox.write(

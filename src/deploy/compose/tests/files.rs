@@ -73,7 +73,10 @@ fn dependencies_are_merged_by_what_they_say() {
         codes.collect::<Vec<_>>()
     };
     assert_eq!(found("[]"), ["no-health-check", "dependency-missing"]);
-    assert_eq!(found("{ no: { required: false } }"), ["no-health-check"]);
+    assert_eq!(
+        found("{ no: { required: false } }"),
+        ["no-health-check", "dependency-missing"]
+    );
     assert_eq!(
         found("{ api: { required: true } }"),
         ["no-health-check", "dependency-missing"]
@@ -126,9 +129,9 @@ fn anchors_merge_keys_and_extensions_are_followed() {
 fn what_is_not_evaluated_is_named_and_never_silent() {
     for (lines, place, what) in [
         (
-            "extends: { file: base.yaml, service: base }",
+            "extends: { file: 'https://a.b/c.git', service: base }",
             "4:22",
-            "`extends` with `file`",
+            "`extends` with a file that Compose fetches from elsewhere",
         ),
         ("profiles: [debug]", "4:15", "`profiles`"),
         ("models: [llm]", "4:13", "`models`"),
@@ -145,7 +148,7 @@ fn what_is_not_evaluated_is_named_and_never_silent() {
             "{found:?}"
         );
     }
-    let own = Input::api("extends: { file: base.yaml, service: base }\nenvironment: { TOKEN: '' }").findings();
+    let own = Input::api("extends: { file: oci://a.b/c, service: base }\nenvironment: { TOKEN: '' }").findings();
     assert!(own.iter().any(|line| line.contains("missing-variable")), "{own:?}");
 }
 
@@ -205,7 +208,7 @@ fn malformed_files_are_refused_at_their_place() {
         ),
         (
             "services: { a: { extends: a } }\n",
-            "ws/compose.yaml:1:27: more than 32 services extend each other, or they do so in a circle",
+            "ws/compose.yaml:1:27: services extend each other in a circle: a \u{2192} a",
         ),
         (
             "services: { a: { image: x, image: y } }\n",

@@ -281,12 +281,12 @@ fn dependencies_must_exist() {
     );
     assert_eq!(
         Input::new(&text("{ apy: { condition: service_started, required: false } }")).findings(),
-        [""; 0]
+        [missing(19)]
     );
-    let included = Input::new(&format!("include: [other.yaml]\n{}", text("[apy]"))).findings();
+    let included = Input::new(&format!("include: [oci://a.b/c]\n{}", text("[apy]"))).findings();
     assert_eq!(included.len(), 1);
     assert!(
-        included[0].starts_with("warning[not-evaluated] ws/compose.yaml:1:10 -: "),
+        included[0].starts_with("warning[not-evaluated] ws/compose.yaml:1:11 -: "),
         "{included:?}"
     );
 }
@@ -370,5 +370,25 @@ fn no_value_of_a_variable_is_shown() {
     for finding in &report.findings {
         let shown = format!("{}{}", stack.render(finding, false), finding.to_json(Some("api")));
         assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}
+
+#[test]
+fn a_value_that_names_very_many_variables_makes_short_findings() {
+    let same = "$A".repeat(100_000);
+    let distinct: String = (0..900).map(|at| format!("$A{at}")).collect();
+    let long = format!("${}", "A".repeat(100_000));
+    let refused = format!("${{A:?{}}}", "x".repeat(100_000));
+    for value in [&same, &distinct, &long, &refused] {
+        for text in [
+            format!("    image: ghcr.io/ws/api:1.0\n    environment:\n      TOKEN: {value}\n"),
+            format!("    image: ghcr.io/ws/api:{value}\n"),
+        ] {
+            let (_, report) = Input::new(&format!("services:\n  api:\n{text}")).report();
+            for finding in &report.findings {
+                let (message, help) = (&finding.message, &finding.help);
+                assert!(message.len() < 1000 && help.len() < 1000, "{message:.300} {help:.300}");
+            }
+        }
     }
 }
