@@ -19,8 +19,7 @@ use super::platforms::{parse_platforms, skipped_json};
 use super::stdout::{print, print_json};
 use super::{compose, findings, local_names, progress, render};
 use crate::build::{
-    BuildError, CheckedImages, Member, OutputRequest, Unbuilt, as_one, check_each, check_image,
-    plan_build,
+    BuildError, CheckedImages, Member, OutputRequest, Unbuilt, as_one, check_each, check_image, plan_build,
 };
 use crate::check::{Code, Coverage, Finding, Verdict, check_variables, sarif};
 use crate::environment::Environment;
