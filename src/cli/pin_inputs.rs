@@ -9,6 +9,7 @@ use super::arguments::{OutputArguments, PinFilesArguments};
 use super::failure::Failure;
 use super::image_names;
 use super::progress::{self, TrafficAtEnd};
+use crate::deploy::listed::listed;
 use crate::deploy::pin::{PinnedImage, PinnedImages};
 use crate::deploy::problem::decode;
 use crate::deploy::text_file::TextFile;
@@ -35,7 +36,7 @@ pub async fn images(
     let mut references = Vec::new();
     for from in &arguments.from {
         if is_file(from) {
-            images.extend(metadata(Path::new(from))?);
+            images.extend(metadata(Path::new(from), output)?);
         } else {
             references.push(image_names::parse_pushed(from)?);
         }
@@ -50,11 +51,21 @@ fn is_file(from: &str) -> bool {
     is_path || Path::new(from).exists()
 }
 
-fn metadata(path: &Path) -> Result<Vec<PinnedImage>, Failure> {
+/// Reads the images of a metadata file. Warns of those that the build did not make: files keep their references.
+fn metadata(path: &Path, output: &OutputArguments) -> Result<Vec<PinnedImage>, Failure> {
     // A pipe is fine: `--from <(ocitect build --metadata -)`.
     let help = "give the file that `ocitect build --metadata FILE` wrote, or a reference such as ghcr.io/me/app:1.0";
     let bytes = read_input(path, Pipes::Read, MAX_METADATA_BYTES).map_err(|error| unreadable(path, &error, help))?;
-    Ok(PinnedImage::from_metadata(&bytes, &path.to_string_lossy())?)
+    let read = PinnedImage::from_metadata(&bytes, &path.to_string_lossy())?;
+    if !read.missing.is_empty() {
+        let missing = listed(read.missing.iter().map(String::as_str));
+        let text = format!(
+            "{} is the metadata of a build that failed: it has no image of {missing}, so references to it are not pinned",
+            escape_path(path)
+        );
+        progress::warn(output.progress, &text);
+    }
+    Ok(read.images)
 }
 
 /// Resolves references in their registries.

@@ -18,7 +18,8 @@ fn digest() -> String {
 
 fn images() -> PinnedImages {
     let metadata = format!(r#"{{"name":"{NAME}","tags":["1.0"],"digest":"{}"}}"#, digest());
-    let images = PinnedImage::from_metadata(metadata.as_bytes(), "m").and_then(PinnedImages::new);
+    let images =
+        PinnedImage::from_metadata(metadata.as_bytes(), "m").and_then(|metadata| PinnedImages::new(metadata.images));
     images.unwrap_or_default()
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::name::full_name;
+use crate::deploy::listed::listed;
 use crate::model::{Diagnostic, Digest, ErrorKind, ImageMetadata, Metadata, Repository, Tag, escape};
 
 /// An image with its digest.
@@ -16,6 +17,15 @@ pub struct PinnedImage {
     pub digest: Digest,
     /// Whether a build pushed it by digest alone, so that no registry has the tags.
     pub is_untagged: bool,
+}
+
+/// What the metadata of a build says of images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetadataImages {
+    /// The images that have a name.
+    pub images: Vec<PinnedImage>,
+    /// The IDs of the members that the build did not make, because they or others failed.
+    pub missing: Vec<String>,
 }
 
 /// An error of the images that files are pinned to.
@@ -34,6 +44,14 @@ pub enum ImagesError {
     NoName {
         /// Where it comes from.
         origin: String,
+    },
+    /// The metadata has no image with a name, and some were not built.
+    #[error("{origin} has no image to pin: the build failed and did not make {}", listed(.missing.iter().map(String::as_str)))]
+    NotBuilt {
+        /// Where it comes from.
+        origin: String,
+        /// The IDs of the members.
+        missing: Vec<String>,
     },
     /// A tag has two digests.
     #[error("{repository}:{tag} has two digests: {first} and {second}")]
@@ -58,6 +76,7 @@ impl Diagnostic for ImagesError {
         Some(match self {
             Self::NotMetadata { .. } => "give the file that `ocitect build --metadata FILE` wrote".to_owned(),
             Self::NoName { .. } => "set `name` in the spec's [image]: files refer to images by name".to_owned(),
+            Self::NotBuilt { .. } => "build again, and use the metadata of a build that succeeds".to_owned(),
             Self::TwoDigests { .. } => "give only one --from for it".to_owned(),
         })
     }
@@ -70,17 +89,22 @@ impl PinnedImage {
     /// # Errors
     ///
     /// Bytes that are not such a document, and a document in which no image has a name.
-    pub fn from_metadata(bytes: &[u8], origin: &str) -> Result<Vec<Self>, ImagesError> {
+    pub fn from_metadata(bytes: &[u8], origin: &str) -> Result<MetadataImages, ImagesError> {
         let metadata = Metadata::parse(bytes).map_err(|error| ImagesError::NotMetadata {
             origin: escape(origin.as_bytes()),
             reason: error.reason(),
         })?;
         let images: Vec<Self> = metadata.images.iter().filter_map(Self::of).collect();
+        let missing = metadata.unbuilt;
         if images.is_empty() {
             let origin = escape(origin.as_bytes());
-            return Err(ImagesError::NoName { origin });
+            return Err(if missing.is_empty() {
+                ImagesError::NoName { origin }
+            } else {
+                ImagesError::NotBuilt { origin, missing }
+            });
         }
-        Ok(images)
+        Ok(MetadataImages { images, missing })
     }
 
     /// Returns the image, if it has a name.
@@ -211,12 +235,14 @@ mod tests {
             r#"{{"name":"ghcr.io/me/app","tags":["1.0","latest"],"digest":"{}","targets":[]}}"#,
             digest('a')
         );
-        let images = PinnedImage::from_metadata(one.as_bytes(), "m.json").unwrap();
+        let read = |text: &str| PinnedImage::from_metadata(text.as_bytes(), "m.json").unwrap();
+        let MetadataImages { images, missing } = read(&one);
+        assert!(missing.is_empty());
         assert_eq!(images, [image("ghcr.io/me/app", &["1.0", "latest"], 'a')]);
         let nameless = format!(r#"{{"name":null,"tags":["latest"],"digest":"{}"}}"#, digest('b'));
         let untagged = one.replace("\"targets\":[]", r#""targets":[{"target":"x","tags":[]}]"#);
         let all = format!(r#"{{"version":1,"images":[{nameless},{untagged}]}}"#);
-        let images = PinnedImage::from_metadata(all.as_bytes(), "m.json").unwrap();
+        let images = read(&all).images;
         assert_eq!(images.len(), 1);
         assert!(images[0].is_untagged);
     }
@@ -242,6 +268,10 @@ mod tests {
                 "expected a sequence",
             ),
             (r#"{"name":null,"tags":[],"digest":"DIGEST"}"#, "has a name"),
+            (
+                r#"{"version":1,"images":[],"failed":[{"member":"a"}],"unfinished":["b"]}"#,
+                "did not make a, b",
+            ),
         ] {
             let text = text.replace("DIGEST", &digest('a').to_string());
             let error = PinnedImage::from_metadata(text.as_bytes(), "m.json").unwrap_err();

@@ -22,7 +22,7 @@ mod tests;
 mod unit;
 mod verify;
 
-pub use images::{ImagesError, PinnedImage, PinnedImages};
+pub use images::{ImagesError, MetadataImages, PinnedImage, PinnedImages};
 pub use overriding::{MAX_MARK_BYTES, OverridePart, is_override_file, override_file, override_part};
 pub use place::FileKind;
 pub use plan::{PinOptions, plan};

@@ -61,7 +61,7 @@ proptest! {
     fn only_digests_are_added(head in select(&HEADS[..]), lines in vec(select(&LINES[..]), 0..6)) {
         let digest = format!("sha256:{}", "a".repeat(64));
         let metadata = format!(r#"{{"name":"ghcr.io/me/app","tags":["1.0"],"digest":"{digest}"}}"#);
-        let images = PinnedImages::new(PinnedImage::from_metadata(metadata.as_bytes(), "m").unwrap()).unwrap();
+        let images = PinnedImages::new(PinnedImage::from_metadata(metadata.as_bytes(), "m").unwrap().images).unwrap();
         let pin = |text: &str| {
             let file = Arc::new(TextFile::new("f".into(), text.to_owned()));
             plan(&file, &images, PinOptions::default()).inspect_err(|error| {

@@ -32,6 +32,39 @@ fn the_metadata_of_a_workspace_pins_each_member() {
 }
 
 #[test]
+fn members_that_a_failed_build_did_not_make_are_named() {
+    let sandbox = Sandbox::new();
+    write_stack(&sandbox, "registry.test");
+    let text = "services: { auth: { image: 'registry.test/ws/auth:1.0' } }\n";
+    sandbox.write("compose.yaml", text);
+    std::fs::remove_file(sandbox.path("agents/planner/notes")).unwrap();
+    let build = |members: &[&str]| {
+        let arguments = ["build", "--keep-going", "--metadata", "m.json"];
+        let outcome = sandbox.run(&[&arguments[..], members].concat());
+        assert_ne!(outcome.code, 0);
+    };
+    let pin = ["pin", "compose.yaml", "--from", "m.json"];
+    std::fs::rename(sandbox.path("base/common.txt"), sandbox.path("common.txt")).unwrap();
+    build(&["-p", "planner"]);
+    sandbox
+        .run(&pin)
+        .expect(2)
+        .says(&["m.json has no image to pin: the build failed and did not make base, planner"]);
+    assert_eq!(read(&sandbox, "compose.yaml"), text);
+    std::fs::rename(sandbox.path("common.txt"), sandbox.path("base/common.txt")).unwrap();
+    build(&["-p", "planner", "-p", "servers/auth"]);
+    let outcome = sandbox.ok(&pin);
+    assert!(
+        outcome
+            .stderr
+            .contains("warning: m.json is the metadata of a build that failed: it has no image of planner"),
+        "{}",
+        outcome.stderr
+    );
+    assert!(read(&sandbox, "compose.yaml").contains("auth:1.0@sha256:"));
+}
+
+#[test]
 fn references_are_resolved_in_their_registry() {
     let sandbox = Sandbox::new();
     let fake = Fake::start(Flavour::distribution3());
