@@ -4,6 +4,7 @@
 //! change, or let a file decide how much memory or time it takes.
 
 pub mod compose;
+pub mod compose_keys;
 pub mod listed;
 pub mod pin;
 pub mod problem;

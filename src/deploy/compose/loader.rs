@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::error::Problem;
 use super::extends::{ExtendedFile, Part, Scope, extended_parts};
 use super::file::{FileDocument, FileService, Include};
+use super::foreign::{foreign_part, not_a_compose_file};
 use super::input::{FileRole, ReadFile, is_remote, joined};
 use super::place::Place;
 use super::reader::{Found, NotEvaluated, Reader};
@@ -42,6 +43,8 @@ pub(super) struct Project<'a> {
     pub variables: &'a Variables,
     /// The files that include it, outermost first.
     pub including: Vec<PathBuf>,
+    /// The place of the `include`; `None` for the files that the user gives.
+    pub named_at: Option<Place>,
     /// Files with services that others extend; `None` for one that cannot be used.
     pub extended: BTreeMap<PathBuf, Option<Rc<ExtendedFile>>>,
 }
@@ -53,6 +56,7 @@ impl<'a> Project<'a> {
             directory,
             variables,
             including: Vec::new(),
+            named_at: None,
             extended: BTreeMap::new(),
         }
     }
@@ -157,13 +161,12 @@ impl<'a> Loader<'a> {
             variables: project.variables,
             budget: &self.budget,
         };
-        let is_included = !project.including.is_empty();
-        Some(read_documents(
-            interpolation,
-            &project.directory,
-            is_included,
-            &mut self.found,
-        ))
+        let origin = Origin {
+            directory: &project.directory,
+            is_included: project.named_at.is_some(),
+            named_at: project.named_at.as_ref(),
+        };
+        Some(read_documents(&source, interpolation, origin, &mut self.found))
     }
 
     /// Adds the services of included files to those of a document. None may be in both.
@@ -254,6 +257,7 @@ impl<'a> Loader<'a> {
             directory,
             variables: &variables,
             including: way,
+            named_at: Some(include.place.clone()),
             extended: BTreeMap::new(),
         };
         Some(self.project(&files, &mut nested))
@@ -370,7 +374,7 @@ impl<'a> Loader<'a> {
         let extended = self
             .named_file(path, place)
             .filter(|file| self.count(*file))
-            .map(|file| {
+            .and_then(|file| {
                 let source = Arc::clone(&self.sources[file]);
                 let interpolation = Interpolation {
                     file,
@@ -378,28 +382,51 @@ impl<'a> Loader<'a> {
                     variables: project.variables,
                     budget: &self.budget,
                 };
-                let directory = path.parent().unwrap_or(Path::new(""));
+                let origin = Origin {
+                    directory: path.parent().unwrap_or(Path::new("")),
+                    is_included: project.named_at.is_some(),
+                    named_at: Some(place),
+                };
                 let mut found = Found::default();
-                let is_included = !project.including.is_empty();
-                let documents = read_documents(interpolation, directory, is_included, &mut found);
+                let documents = read_documents(&source, interpolation, origin, &mut found);
+                if documents.is_empty() && !found.problems.is_empty() {
+                    self.found.append(found);
+                    return None;
+                }
                 let documents = documents.into_iter().filter_map(|document| document.services).collect();
                 let found = RefCell::new(self.found.append_common(found));
-                Rc::new(ExtendedFile { file, documents, found })
+                Some(Rc::new(ExtendedFile { file, documents, found }))
             });
         project.extended.insert(path.to_owned(), extended.clone());
         extended
     }
 }
 
+/// Where a file comes from.
+struct Origin<'a> {
+    /// What paths in it are relative to.
+    directory: &'a Path,
+    is_included: bool,
+    /// The place where another file names it; `None` for a file that the user gives.
+    named_at: Option<&'a Place>,
+}
+
 /// Reads the documents of a file.
 fn read_documents(
+    source: &TextFile,
     interpolation: Interpolation<'_>,
-    directory: &Path,
-    is_included: bool,
+    origin: Origin<'_>,
     found: &mut Found,
 ) -> Vec<FileDocument> {
     let file = interpolation.file;
-    let documents = match yaml::parse(interpolation.source) {
+    let documents = yaml::parse(&source.text);
+    if let Some(named_at) = origin.named_at
+        && let Some(part) = foreign_part(&documents, &source.text)
+    {
+        found.problems.push(not_a_compose_file(source, &part, named_at));
+        return Vec::new();
+    }
+    let documents = match documents {
         Ok(documents) => documents,
         Err(error) => {
             let problem = Problem::new(file, error.span, error.message);
@@ -423,8 +450,8 @@ fn read_documents(
         let mut reader = Reader {
             interpolation,
             found,
-            directory,
-            is_included,
+            directory: origin.directory,
+            is_included: origin.is_included,
             service: None,
         };
         read.push(reader.document(document));

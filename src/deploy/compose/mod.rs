@@ -10,6 +10,7 @@ mod error;
 mod extends;
 mod file;
 mod finding;
+mod foreign;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod health;

@@ -1,16 +1,9 @@
 //! Finds the places that name images, by the kind of each document.
 
+use super::super::compose_keys::is_compose_key;
 use super::super::yaml::{Mapping, Node, ScalarKind, Value};
 use super::name::Syntax;
 use super::place::{FileKind, Form, Place, Reference};
-
-/// Top-level keys of compose files (compose-spec, "Compose file").
-const COMPOSE_KEYS: [&str; 9] = [
-    "version", "name", "services", "networks", "volumes", "configs", "secrets", "include", "models",
-];
-
-/// Beginning of keys of compose files that users choose.
-const COMPOSE_EXTENSION: &str = "x-";
 
 /// API group of kustomizations.
 const KUSTOMIZE_GROUP: &str = "kustomize.config.k8s.io/";
@@ -80,7 +73,6 @@ fn is_compose(root: Mapping<'_>) -> bool {
         let has_image = service.get("image").is_some_and(|image| image.as_scalar().is_some());
         has_image || service.get("build").is_some()
     };
-    let is_compose_key = |key: &str| COMPOSE_KEYS.contains(&key) || key.starts_with(COMPOSE_EXTENSION);
     services.entries().any(|(_, service)| runs_image(service))
         || root.entries().all(|(key, _)| key.as_text().is_some_and(is_compose_key))
 }

@@ -105,6 +105,34 @@ fn what_compose_refuses_is_refused_with_its_place() {
 }
 
 #[test]
+fn the_text_of_files_that_are_no_compose_files_is_not_shown() {
+    for (secret, place) in [
+        ("TOKEN=hunter2\n", "home/file:1:1: this is not a compose file"),
+        ("root:x:hunter2:\nhunter2: [\n", "home/file:"),
+        (
+            "{\"auths\": {\"a.b\": {\"auth\": \"hunter2$hunter2 ${hunter2\"}}}\n",
+            "home/file:1:2: ",
+        ),
+        ("hunter2: a\nhunter2: ${hunter2?hunter2}\n", "home/file:1:1: "),
+    ] {
+        for naming in [
+            "include: [home/file]\n",
+            "services: { api: { extends: { file: home/file, service: api } } }\n",
+        ] {
+            let sandbox = prepared(naming);
+            sandbox.write("home/file", secret);
+            let words = [place, "compose.yaml:1:", "help: correct the path"];
+            let outcome = refused(&sandbox, &CHECK, 2, &words);
+            assert!(!outcome.stderr.contains("hunter2"), "{}", outcome.stderr);
+        }
+    }
+    // Of a compose file, the line is shown.
+    let sandbox = prepared("include: [other.yaml]\n");
+    sandbox.write("other.yaml", "services:\n  api: [\n");
+    refused(&sandbox, &CHECK, 2, &["--> other.yaml:", "api: ["]);
+}
+
+#[test]
 fn what_is_no_file_is_not_waited_for() {
     let sandbox = prepared("include: [pipe]\n");
     tool("mkfifo", &[sandbox.path("pipe")]);

@@ -278,7 +278,9 @@ fn what_is_included_or_extended_must_be_readable() {
         let input = Input::new(&format!("services: {{ a: {{ image: x, extends: {extends} }} }}\n"));
         input
             .other("ws/b.yaml", "services: { base: { image: x } }")
-            .other("ws/c.yaml", "x: y")
+            .other("ws/c.yaml", "x-y: z")
+            .other("ws/d.yaml", "secret: x")
+            .other("ws/e.yaml", "services: [\n")
             .error()
     };
     for (extends, expected) in [
@@ -292,13 +294,23 @@ fn what_is_included_or_extended_must_be_readable() {
             "1:62: `extends` names no service of the other file: \"x\"",
         ),
         ("{ file: b.yaml }", "1:37: `extends` does not name a service"),
+        (
+            "{ file: d.yaml, service: x }",
+            "1:45: ws/d.yaml:1:1: this is not a compose file",
+        ),
     ] {
         let error = extending(extends);
+        assert!(!error.contains(" more)"), "{extends}: {error}");
         assert!(
             error.contains(&format!("ws/compose.yaml:{expected}")),
             "{extends}: {error}"
         );
     }
+    let malformed = extending("{ file: e.yaml, service: x }");
+    assert!(
+        malformed.starts_with("ws/e.yaml:") && !malformed.contains(" more)"),
+        "{malformed}"
+    );
 }
 
 #[test]
