@@ -1,5 +1,6 @@
 //! The order and the number of requests of a workspace's push, and what a failure leaves behind.
 
+use std::collections::BTreeSet;
 use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -176,6 +177,23 @@ fn killed_at(sandbox: &Sandbox, fake: &Fake, place: usize) -> bool {
     was_killed
 }
 
+/// Returns what was put in a repository, other than tags: the repository, and the digest of the blob or the manifest.
+fn put_content(seen: &[Seen]) -> BTreeSet<(String, String)> {
+    let put = |seen: &Seen| {
+        let (namespace, rest) = seen.target.strip_prefix("/v2/")?.split_once(['?', '/'])?;
+        let (member, rest) = rest.split_once('/')?;
+        let digest = rest.split_once("digest=").or_else(|| rest.split_once("manifests/"))?.1;
+        let digest = digest.replace("%3A", ":");
+        digest
+            .starts_with("sha256:")
+            .then(|| (format!("{namespace}/{member}"), digest))
+    };
+    seen.iter()
+        .filter(|seen| seen.method == "PUT")
+        .filter_map(put)
+        .collect()
+}
+
 #[test]
 fn a_kill_leaves_whole_images_and_the_next_push_finishes() {
     let whole = Sandbox::new();
@@ -208,7 +226,20 @@ fn a_kill_leaves_whole_images_and_the_next_push_finishes() {
         let is_in_tags = place + MEMBERS.len() >= puts;
         assert!(is_in_tags || moved.is_empty(), "{place} of {puts}: {moved:?}");
         killed_in_tags += usize::from(is_in_tags);
-        pushed(&sandbox, &fake, &[]);
+        let mut there = put_content(&fake.log().all());
+        there.retain(|(repository, digest)| {
+            let contents = fake.contents();
+            contents.blob(repository, digest).is_some() || contents.manifest(repository, digest).is_some()
+        });
+        assert!(there.len() + MEMBERS.len() >= place, "{place}: {there:#?}");
+        let sent = put_content(&pushed(&sandbox, &fake, &[]));
+        // A config is sent without a check, which would cost as much.
+        let is_config = |(repository, digest): &(String, String)| {
+            let blob = fake.contents().blob(repository, digest);
+            blob.is_some_and(|blob| blob.bytes().starts_with(b"{"))
+        };
+        let again: Vec<_> = sent.intersection(&there).filter(|put| !is_config(put)).collect();
+        assert!(again.is_empty(), "{place}: sent although it was there: {again:#?}");
         for member in MEMBERS {
             let contents = fake.contents();
             assert!(
