@@ -28,20 +28,21 @@ fn images_of_podman_and_of_a_build_are_side_by_side_and_move_by_layout_and_by_ar
     let copied = sandbox
         .ok(&["copy", &by_podman, &format!("oci:mixed:{by_podman}")])
         .digest();
-    let name = stack.name("planner");
-    for agent in ["planner", "memory"] {
-        let name = stack.name(agent);
+    let mut images = vec![("by-podman", by_podman, copied)];
+    let digests = push.digests();
+    for (image, digest) in &digests {
+        let name = stack.name(image);
         sandbox.ok(&["copy", &in_layout(stack, &name), &format!("oci:mixed:{name}")]);
+        images.push((image, name, digest.clone()));
     }
+    // The base, the agents, and that of podman.
+    assert_eq!(images.len(), 1 + AGENTS.len() + 1);
     let mixed = sandbox.layout("mixed");
-    assert_eq!(mixed.index()["manifests"].as_array().unwrap().len(), 3);
+    assert_eq!(mixed.index()["manifests"].as_array().unwrap().len(), images.len());
     assert_whole(&mixed);
 
-    // Both kinds, from the layout to a registry that had neither.
-    for (source, image, digest) in [
-        (&by_podman, "by-podman", &copied),
-        (&name, "planner", &push.digests()["planner"]),
-    ] {
+    // All of them, from the layout to a registry that had none.
+    for (image, source, digest) in &images {
         let target = format!("{second}/{image}:dev");
         let moved = sandbox.ok(&["copy", &format!("oci:mixed:{source}"), &target]).digest();
         assert_eq!(moved, *digest, "{image}");
