@@ -33,7 +33,7 @@ mod variables;
 mod tests;
 
 pub use config::{Command, ConfigSpec, HealthTest, Healthcheck};
-pub use convert::parse_size;
+pub use convert::{lock_path_of, parse_size};
 pub use env_file::read as read_env_file;
 pub use error::{Diagnostics, SpecError};
 pub use reading::MAX_SPEC_BYTES;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::convert::directory_of;
+use super::convert::{directory_of, lock_path_of};
 use super::error::{Problem, SourceText, SpecError};
 use super::merge;
 use super::reading::{MAX_SPEC_BYTES, parsed, read_bounded};
@@ -66,7 +66,7 @@ impl Root {
 
     /// Returns the lockfile of all members.
     pub fn lock_path(&self) -> PathBuf {
-        self.path.with_extension("lock")
+        lock_path_of(&self.path)
     }
 
     /// Returns `members`, as written.

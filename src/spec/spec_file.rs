@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::config::ConfigSpec;
-use super::convert::{self, Cell, Context, Input, Outside, directory_of};
+use super::convert::{self, Cell, Context, Input, Outside, directory_of, lock_path_of};
 use super::error::{Problem, SourceText, SpecError};
 use super::reading::{MAX_SPEC_BYTES, parsed, read_bounded};
 use super::resolve::{self, Merged};
@@ -100,7 +100,7 @@ impl Spec {
         }
         check_shape(&document, &source)?;
         let env_files = resolve::env_files(&document, directory_of(path)).map_err(invalid)?;
-        Self::of(source.clone(), document, env_files, inputs, path.with_extension("lock"))
+        Self::of(source.clone(), document, env_files, inputs, lock_path_of(path))
     }
 
     /// Loads the spec of a member of a workspace: one for each combination of its `[matrix]`, with the values of the

@@ -64,6 +64,14 @@ pub enum WorkspaceError {
         /// The root file.
         root: PathBuf,
     },
+    /// A lockfile is beside a member, where the member would have it on its own.
+    #[error("{} is not used: the members share {}", show(.lock), show(.shared))]
+    OwnLock {
+        /// The lockfile of the member.
+        lock: PathBuf,
+        /// The lockfile beside the root file.
+        shared: PathBuf,
+    },
     /// `--set` names a variable that no member declares.
     #[error("--set: no member has a variable \"{}\"", escape(.name.as_bytes()))]
     NoVariable {
@@ -192,6 +200,9 @@ impl Diagnostic for WorkspaceError {
                 "use a name that [vars] of a member or of the workspace declares; an axis of [matrix] cannot be set"
                     .to_owned(),
             ),
+            Self::OwnLock { .. } => {
+                Some("move its pins there, or delete it and run `ocitect lock`, which resolves them again".to_owned())
+            }
             Self::NoMembers { .. } => Some("add directories or spec files to `members` of [workspace]".to_owned()),
             Self::BadId { .. } | Self::BadValue { .. } => Some("use letters, digits, `.`, `_` and `-`".to_owned()),
             Self::SameId { .. } => Some("rename one of the directories or files".to_owned()),

@@ -8,7 +8,7 @@ use super::id::{cell_id, id_of};
 use super::member_files::member_files;
 use super::selection::{Selection, dependents, matching};
 use crate::model::{Platform, nearest, order_by_needs};
-use crate::spec::{DEFAULT_NAME, Inputs, Root, Spec, spec_path};
+use crate::spec::{DEFAULT_NAME, Inputs, Root, Spec, lock_path_of, spec_path};
 
 /// Greatest number of directories above a spec that are searched for a root file.
 const MAX_PARENTS: usize = 64;
@@ -102,6 +102,7 @@ impl Workspace {
             let path = root.directory().join(&file);
             let bad_id = || WorkspaceError::BadId { path: path.clone() };
             let id = id_of(&file).ok_or_else(bad_id)?;
+            check_own_lock(&path, root)?;
             for (values, spec) in Spec::load_member(&path, root, inputs)? {
                 let id = match &values[..] {
                     [] => id.clone(),
@@ -184,6 +185,16 @@ impl Workspace {
             .map(|member| (member.id.as_str(), member.spec.needed_members()))
             .collect()
     }
+}
+
+/// Checks that no lockfile is where a member would have it on its own: its pins would be ignored.
+fn check_own_lock(spec: &Path, root: &Root) -> Result<(), WorkspaceError> {
+    let lock = lock_path_of(spec);
+    let shared = root.lock_path();
+    if lock == shared || std::fs::symlink_metadata(&lock).is_err() {
+        return Ok(());
+    }
+    Err(WorkspaceError::OwnLock { lock, shared })
 }
 
 /// Returns the bases of each member by its ID.

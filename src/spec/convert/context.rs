@@ -34,6 +34,11 @@ pub(in super::super) fn directory_of(path: &Path) -> &Path {
     }
 }
 
+/// Returns the path of the lockfile of a spec or of a root file: beside it, and named after it.
+pub fn lock_path_of(path: &Path) -> PathBuf {
+    path.with_extension("lock")
+}
+
 /// The variables that do not depend on the platform: those from the command line, the environment and env-files.
 #[derive(Default, Clone)]
 pub(in super::super) struct Outside {

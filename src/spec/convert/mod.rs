@@ -14,6 +14,7 @@ mod values;
 mod vars;
 
 pub(super) use config::config;
+pub use context::lock_path_of;
 pub(super) use context::{Context, Input, Outside, directory_of};
 pub(super) use image::{DEFAULT_IGNORE_FILE, identity, platform};
 pub(super) use layers::unknown_platform;
