@@ -107,9 +107,12 @@ pub fn workspace_summary(images: &[(&str, &BuildReport)], unbuilt: &[(&str, Stri
     } else {
         format!(", {} failed or not built", unbuilt.len())
     };
+    let total = match images.len() + unbuilt.len() {
+        1 => "1 image".to_owned(),
+        count => format!("{count} images"),
+    };
     lines.push(format!(
-        "{} images: {} written, {} unchanged{failed}",
-        images.len() + unbuilt.len(),
+        "{total}: {} written, {} unchanged{failed}",
         count(ImageState::Written),
         count(ImageState::Unchanged)
     ));

@@ -121,6 +121,32 @@ fn mistakes_are_errors_with_help() {
 }
 
 #[test]
+fn a_lockfile_of_a_member_is_not_ignored() {
+    let sandbox = Sandbox::new();
+    write_stack(&sandbox, "reg.example.com");
+    for lock in ["agents/planner/ocitect.lock", "servers.lock"] {
+        sandbox.write(lock, "version = 2\nimages = []\n");
+        for command in [&["build"][..], &["build", "base"], &["lock"]] {
+            let words = [
+                format!("{lock} is not used: the members share "),
+                "/ocitect.lock\nhelp: ".to_owned(),
+                "help: move its pins there, or delete it and run `ocitect lock`".to_owned(),
+            ];
+            let failed = sandbox.run(command).expect(2);
+            assert!(
+                words.iter().all(|word| failed.stderr.contains(word)),
+                "{}",
+                failed.stderr
+            );
+        }
+        std::fs::remove_file(sandbox.path(lock)).unwrap();
+    }
+    sandbox
+        .ok(&["build", "base"])
+        .says(&["1 image: 1 written, 0 unchanged"]);
+}
+
+#[test]
 fn options_that_do_not_fit_are_refused() {
     let sandbox = Sandbox::new();
     write_stack(&sandbox, "reg.example.com");
