@@ -130,8 +130,13 @@ fn write_large_layer(sandbox: &Sandbox) {
 fn an_interrupt_leaves_no_bar() {
     let sandbox = Sandbox::new();
     write_large_layer(&sandbox);
-    // The bar is complete when the cursor has returned to its start.
-    let steps = ["expect=packing large", "expect=\r", "send=\u{3}"];
+    // The bar is drawn twice, with its text and with its spinner. It is complete when the cursor has returned to its start.
+    let steps = [
+        "expect=packing large",
+        "expect=packing large",
+        "expect=\r",
+        "send=\u{3}",
+    ];
     let shown = on_terminal(&sandbox, &steps, &["build"]);
     // The cursor is at the start of the bar, so that what the terminal shows for the key does not go to another line.
     let typed = shown.split_once("^C");
