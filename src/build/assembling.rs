@@ -13,7 +13,7 @@ use crate::build::inputs::PlannedPlatform;
 use crate::build::layer::{BuiltLayer, PackContext};
 use crate::build::member_images::MemberImages;
 use crate::build::options::BuildOptions;
-use crate::build::packing::{Packing, PlatformLayers, Unmade};
+use crate::build::packing::{Packing, PlatformLayers, Unmade, all_made};
 use crate::build::planned_images::planned_image;
 use crate::build::planning::PlannedImage;
 use crate::build::report::{LayerOrigin, LayerReport, PlatformReport};
@@ -87,7 +87,7 @@ pub(super) async fn pack(
     for image in &images {
         // All results of the image are taken, also those after an error.
         let of_platforms: Vec<Result<PlatformLayers, Unmade>> = layers.by_ref().take(image.platforms.len()).collect();
-        let layers: Result<Vec<PlatformLayers>, Unmade> = of_platforms.into_iter().collect();
+        let layers = all_made(of_platforms);
         if let Err(Unmade::Failed(error)) = &layers {
             failures.add(image.id.as_deref(), BuildError::Pack(error.clone()));
             has_failed = true;

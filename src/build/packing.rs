@@ -83,7 +83,7 @@ impl Packing<'_> {
         let made = self.make_distinct(&distinct);
         let layers = |of_platform: &Vec<(usize, bool)>| {
             let layers = of_platform.iter().map(|(at, shared)| Ok((made[*at].clone()?, *shared)));
-            layers.collect()
+            all_made(layers)
         };
         places.iter().map(layers).collect()
     }
@@ -172,6 +172,21 @@ impl Packing<'_> {
         task.finish(format!("packed {item}"));
         Ok(BuiltLayer::packed(item.clone(), packed))
     }
+}
+
+/// Returns all results, or why one of them was not made. An error that stopped others says more than that it did, wherever
+/// it is in the order.
+pub(super) fn all_made<T>(results: impl IntoIterator<Item = Result<T, Unmade>>) -> Result<Vec<T>, Unmade> {
+    let mut made = Vec::new();
+    let mut missing = None;
+    for result in results {
+        match result {
+            Ok(one) => made.push(one),
+            Err(failed @ Unmade::Failed(_)) => return Err(failed),
+            Err(unwanted) => missing = Some(unwanted),
+        }
+    }
+    missing.map_or(Ok(made), Err)
 }
 
 /// Returns a part of an image, with the member that it belongs to.
