@@ -11,7 +11,7 @@ use crate::build::contents::Contents;
 use crate::build::gate::SecretGate;
 use crate::build::layer::PackContext;
 use crate::build::options::BuildOptions;
-use crate::build::packing::{Packing, PlatformLayers, Unmade};
+use crate::build::packing::{Packing, Unmade, all_made};
 use crate::build::planned_images::planned_image;
 use crate::events::Observer;
 use crate::files::Archives;
@@ -49,8 +49,7 @@ pub(crate) async fn compose(
             take: &|_| true,
             keeps_going: false,
         };
-        let layers: Result<Vec<PlatformLayers>, Unmade> = packing.make_all(&[(None, &plan)]).into_iter().collect();
-        let layers = layers.map_err(|unmade| match unmade {
+        let layers = all_made(packing.make_all(&[(None, &plan)])).map_err(|unmade| match unmade {
             Unmade::Failed(error) => BuildError::Pack(error),
             Unmade::Unwanted => BuildError::GivenUp,
         })?;

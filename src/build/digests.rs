@@ -29,10 +29,12 @@ pub struct ImageDigests {
     pub part: Option<Part>,
 }
 
-/// Returns the digests of each planned image. Images that cannot be packed are left out, and all images after the first one
-/// unless the build keeps going: the build itself finds the reason again, and reports it. Writes nothing except to the cache. A digest follows from the bytes of the
-/// layers: a layer whose inputs are the same as when it was packed is not packed again, and others are packed into the
-/// cache, where a build finds them. Nothing is checked.
+/// Returns the digests of each planned image. Images that cannot be packed are left out, and all images after the first
+/// one unless the build keeps going: the build itself finds the reason again, and reports it.
+///
+/// Writes nothing except to the cache. A digest follows from the bytes of the layers: a layer whose inputs are the same as
+/// when it was packed is not packed again, and others are packed into the cache, where a build finds them. Nothing is
+/// checked.
 ///
 /// # Errors
 /// Returns [`BuildError`] for a failure that concerns no image.

@@ -38,8 +38,8 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// Joins parts of one image, which must have the platforms that are `wanted`. `indexes` has the merged index for the index of each part of other members, to which annotations may
-/// refer.
+/// Joins parts of one image, which must have the platforms that are `wanted`. `indexes` has the merged index for the index
+/// of each part of other members, to which annotations may refer.
 ///
 /// If all parts are of one build, the index is the one that a build of all platforms would have made.
 ///

@@ -154,7 +154,22 @@ impl<'a> Loader<'a> {
         if !self.count(file) {
             return None;
         }
-        let source = Arc::clone(&self.sources[file]);
+        let mut found = std::mem::take(&mut self.found);
+        let documents = self.read(file, project, &project.directory, project.named_at.as_ref(), &mut found);
+        self.found = found;
+        Some(documents)
+    }
+
+    /// Reads the documents of a file whose paths are relative to `directory`, and which is named at `named_at`.
+    fn read(
+        &self,
+        file: usize,
+        project: &Project<'_>,
+        directory: &Path,
+        named_at: Option<&Place>,
+        found: &mut Found,
+    ) -> Vec<FileDocument> {
+        let source = &self.sources[file];
         let interpolation = Interpolation {
             file,
             source: &source.text,
@@ -162,11 +177,11 @@ impl<'a> Loader<'a> {
             budget: &self.budget,
         };
         let origin = Origin {
-            directory: &project.directory,
+            directory,
             is_included: project.named_at.is_some(),
-            named_at: project.named_at.as_ref(),
+            named_at,
         };
-        Some(read_documents(&source, interpolation, origin, &mut self.found))
+        read_documents(source, interpolation, origin, found)
     }
 
     /// Adds the services of included files to those of a document. None may be in both.
@@ -375,20 +390,9 @@ impl<'a> Loader<'a> {
             .named_file(path, place)
             .filter(|file| self.count(*file))
             .and_then(|file| {
-                let source = Arc::clone(&self.sources[file]);
-                let interpolation = Interpolation {
-                    file,
-                    source: &source.text,
-                    variables: project.variables,
-                    budget: &self.budget,
-                };
-                let origin = Origin {
-                    directory: path.parent().unwrap_or(Path::new("")),
-                    is_included: project.named_at.is_some(),
-                    named_at: Some(place),
-                };
+                let directory = path.parent().unwrap_or(Path::new(""));
                 let mut found = Found::default();
-                let documents = read_documents(&source, interpolation, origin, &mut found);
+                let documents = self.read(file, project, directory, Some(place), &mut found);
                 if documents.is_empty() && !found.problems.is_empty() {
                     self.found.append(found);
                     return None;
